@@ -1,0 +1,210 @@
+import type { NodeId, RequestId, SessionId } from './ids.ts';
+import type { View, ViewNumber } from './view.ts';
+
+/** An attribute's value as the codec encoded it. Never re-serialised on its way: copies are equal byte by byte. */
+export type Encoded = Uint8Array;
+
+/** Identifies one committed version. A version made by one incarnation in one view is unique, so equal marks mean equal records. */
+export interface Mark {
+  readonly version: number;
+  /** The view in which the primary committed it. */
+  readonly view: ViewNumber;
+  readonly by: string;
+}
+
+/** What a session's request log remembers of one request (P1, P2, P20). */
+export interface LogEntry {
+  readonly request: RequestId;
+  /** `committed`: its effect is in this record. `carried`: another request's commit published its unfinished changes (P16): never run again, never answered. */
+  readonly state: 'committed' | 'carried';
+  readonly version: number;
+  /** The whole response as the worker wrote it (head and body, at most 64 KiB), null when unknown or no longer needed. */
+  readonly answer: Uint8Array | null;
+  /** Milliseconds since the epoch on the committing machine; only for dropping old entries. */
+  readonly at: number;
+}
+
+/** A whole session, as sent to a member that lacks it. */
+export interface SessionRecord {
+  readonly id: SessionId;
+  readonly mark: Mark;
+  readonly attributes: ReadonlyMap<string, Encoded>;
+  /** True for a tombstone: the session was destroyed and must not return (P13). */
+  readonly deleted: boolean;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Absolute end of life, milliseconds since the epoch. */
+  readonly expiresAt: number;
+  readonly log: readonly LogEntry[];
+}
+
+/** Attributes set and removed by one commit. */
+export interface Change {
+  readonly set: ReadonlyMap<string, Encoded>;
+  readonly remove: readonly string[];
+}
+
+/** One commit, without the place it takes in the record's history. */
+export interface Commit {
+  readonly request: RequestId;
+  readonly change: Change;
+  readonly destroy: boolean;
+  /** Running requests whose unfinished changes it carries (P16). */
+  readonly carries: readonly RequestId[];
+  readonly answer: Uint8Array | null;
+  /** Set when this commit is the first of a session. */
+  readonly create: { readonly createdAt: number; readonly expiresAt: number } | null;
+  /** `regenerate` and `renew`: the old id, buried in the same write (P15). Its placement bytes are the same. */
+  readonly bury: SessionId | null;
+  readonly at: number;
+}
+
+/** App loop of one member → copy side (keeper) of another, or of its own process. */
+export type ToCopySide =
+  | {
+      readonly kind: 'write';
+      readonly id: SessionId;
+      readonly view: ViewNumber;
+      readonly previous: Mark;
+      readonly mark: Mark;
+      readonly commit: Commit;
+    }
+  | { readonly kind: 'record'; readonly view: ViewNumber; readonly record: SessionRecord }
+  | { readonly kind: 'digest'; readonly id: SessionId; readonly view: ViewNumber; readonly mark: Mark }
+  | { readonly kind: 'delivered'; readonly requests: readonly (readonly [SessionId, RequestId])[] }
+  | { readonly kind: 'claim'; readonly id: SessionId; readonly view: ViewNumber }
+  | { readonly kind: 'relay'; readonly message: BetweenApps };
+
+/** App loop → app loop, relayed by the receiver's keeper (P10). */
+export type BetweenApps =
+  | {
+      readonly kind: 'forward';
+      readonly id: SessionId;
+      readonly view: ViewNumber;
+      readonly commit: Commit;
+      readonly sequence: number;
+    }
+  | {
+      readonly kind: 'confirm';
+      readonly id: SessionId;
+      readonly view: ViewNumber;
+      readonly request: RequestId;
+      readonly sequence: number;
+    }
+  | { readonly kind: 'finished'; readonly id: SessionId; readonly request: RequestId }
+  | {
+      readonly kind: 'forwarded';
+      readonly id: SessionId;
+      readonly sequence: number;
+      readonly verdict: 'safe' | 'refused' | 'gone';
+    };
+
+/** Copy side → app loop of the member that asked, or of its own process. */
+export type FromCopySide =
+  | { readonly kind: 'ack'; readonly id: SessionId; readonly view: ViewNumber; readonly version: number }
+  | { readonly kind: 'need'; readonly id: SessionId; readonly view: ViewNumber }
+  | {
+      readonly kind: 'claimed';
+      readonly id: SessionId;
+      readonly view: ViewNumber;
+      readonly custody: ViewNumber | null;
+      readonly record: SessionRecord | null;
+      readonly running: readonly RequestId[];
+    }
+  | { readonly kind: 'offer'; readonly ids: readonly SessionId[]; readonly view: ViewNumber }
+  | { readonly kind: 'relay'; readonly message: BetweenApps };
+
+/** Own app loop → own keeper, besides ToCopySide. */
+export type ToOwnKeeper =
+  /** The app loop has taken a record it was given in answer to a claim: the copy is no longer needed here. */
+  | { readonly kind: 'taken'; readonly id: SessionId }
+  /** No longer primary: the record becomes a copy. `running`: requests admitted here whose head is not out (P10). */
+  | {
+      readonly kind: 'demoted';
+      readonly id: SessionId;
+      readonly view: ViewNumber;
+      readonly record: SessionRecord | null;
+      readonly running: readonly RequestId[];
+    }
+  /** Every record of the app loop has been brought to this view. */
+  | { readonly kind: 'swept'; readonly view: ViewNumber };
+
+/** Own keeper → own app loop, besides FromCopySide. */
+export type FromOwnKeeper =
+  /** Someone claims an id that the app loop may still hold: demote it now and answer with `demoted`. */
+  { readonly kind: 'demote'; readonly id: SessionId; readonly view: ViewNumber };
+
+/** How a worker ended, told with the view that removes it. */
+export interface Death {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  /** `killed`: a signal from outside (SIGKILL, SIGTERM, …). `self`: uncaught error, exit, abort, out of memory (P21). */
+  readonly cause: 'killed' | 'self';
+  /** `SIGKILL`, `exit 1`: for people. */
+  readonly how: string;
+  /** The requests that were running when it died of its own, where it could say so; null when it could not. */
+  readonly running: readonly RequestId[] | null;
+}
+
+/** Which part of a process holds the control link. A worker has two: its app loop and its keeper thread (P8). */
+export type ControlRole = 'app' | 'keeper' | 'balancer' | 'command';
+
+/** Keys and settings a process needs before it serves. Sent over the control socket only: never argv, environment or log. */
+export interface Welcome {
+  readonly kind: 'welcome';
+  /** 16 bytes: ranks placements. The same for as long as the view names the same `keyId`. */
+  readonly rankKey: Uint8Array;
+  /** 16 bytes each: MACs of session ids. The first signs, all verify. */
+  readonly macKeys: readonly Uint8Array[];
+  readonly cookieName: string;
+  readonly headerName: string | null;
+  readonly store: 'buddy' | 'memory';
+  readonly deadlineMs: number;
+  readonly idleMs: number;
+  readonly absoluteMs: number;
+  readonly secureCookie: boolean | 'auto';
+}
+
+/** Supervisor → worker or balancer. */
+export type FromSupervisor =
+  | Welcome
+  /** Views in order, none skipped; the first message holds every view the receiver has not seen (at most 1,000), with the deaths each tells of. */
+  | { readonly kind: 'views'; readonly views: readonly View[]; readonly deaths: readonly Death[] }
+  /** Every session has its copies in this view and every wanted node is in the ring or given up (`whole`). */
+  | { readonly kind: 'settled'; readonly view: ViewNumber; readonly whole: boolean }
+  /** To a balancer: send a probe for a placement whose primary was `node`, report when it is served. */
+  | { readonly kind: 'probe'; readonly node: NodeId; readonly sequence: number }
+  /** Finish what runs, then exit 0. */
+  | { readonly kind: 'stop'; readonly graceMs: number }
+  | { readonly kind: 'answer'; readonly sequence: number; readonly ok: boolean; readonly body: unknown };
+
+/** Worker or balancer → supervisor. */
+export type ToSupervisor =
+  | {
+      readonly kind: 'hello';
+      readonly role: ControlRole;
+      readonly name: string;
+      readonly incarnation: number;
+      readonly pid: number;
+      readonly seen: ViewNumber | null;
+      readonly version: string;
+    }
+  /** The app listens. `listening`: other ports of the app and where they went. */
+  | { readonly kind: 'ready'; readonly notes: readonly string[] }
+  /** Repeated while true (P9): this side is done with the view. */
+  | { readonly kind: 'done'; readonly view: ViewNumber }
+  | {
+      readonly kind: 'stats';
+      readonly view: ViewNumber | null;
+      readonly primary: number;
+      readonly buddy: number;
+      readonly unprotected: number;
+      readonly inFlight: number;
+      readonly promoted: number;
+      readonly bytes: number;
+    }
+  /** A balancer saw a connection to this member end: look at it now (P7). */
+  | { readonly kind: 'reset'; readonly node: NodeId; readonly incarnation: number }
+  | { readonly kind: 'probed'; readonly sequence: number; readonly ok: boolean }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'ask'; readonly sequence: number; readonly question: string; readonly body: unknown };

@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import type { RequestId, SessionId } from '@limpet/core';
+import type { Engine, Verdict } from './engine.ts';
+
+/** The session layer's part in one request: asked to commit at every commit point. */
+export interface Participant {
+  /**
+   * Commits what the request has touched and differs (P16), and resolves when all of it, read or written, may be shown.
+   * `answer`: the whole response when it is complete and small enough for the log, else null.
+   */
+  reach(answer: Uint8Array | null): Verdict | Promise<Verdict>;
+  /** The last byte was accepted by the connection. */
+  delivered(): void;
+  /** The request is over, whatever became of its response: commits what is left so that its id is in the log. */
+  end(): void;
+}
+
+/** One request in a worker, made by admission in front of the app and found again by `session()`. */
+export interface RequestContext {
+  readonly request: RequestId;
+  /** The id the balancer verified, null when the request carries none. */
+  readonly session: SessionId | null;
+  /** Milliseconds on the monotonic clock (performance.now): Limpet adds no waiting after it. */
+  readonly deadlineAt: number;
+  /** Set by `session()`; a request without a participant is never held. */
+  participant: Participant | null;
+}
+
+/**
+ * Where the worker's runtime and the app's own copy of limpet meet: `globalThis[Symbol.for('limpet.runtime')]`.
+ * `contract` changes when either side could misunderstand the other.
+ */
+export interface Runtime {
+  readonly contract: 1;
+  readonly version: string;
+  /** The file it was loaded from, named when two copies meet. */
+  readonly path: string;
+  readonly node: string | null;
+  readonly engine: Engine;
+  readonly cookieName: string;
+  readonly headerName: string | null;
+  /** Null for a request that did not come through admission. */
+  contextOf(req: IncomingMessage): RequestContext | null;
+}
+
+export const runtimeSymbol: unique symbol = Symbol.for('limpet.runtime') as never;

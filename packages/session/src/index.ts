@@ -1,0 +1,3 @@
+export type * from './context.ts';
+export { runtimeSymbol } from './context.ts';
+export type * from './engine.ts';
