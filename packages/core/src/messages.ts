@@ -18,6 +18,8 @@ export interface LogEntry {
   /** `committed`: its effect is in this record. `carried`: another request's commit published its unfinished changes (P16): never run again, never answered. */
   readonly state: 'committed' | 'carried';
   readonly version: number;
+  /** How many commits this request has made: tells a repeated commit from the request's next one. 0 while only carried. */
+  readonly commits: number;
   /** The whole response as the worker wrote it (head and body, at most 64 KiB), null when unknown or no longer needed. */
   readonly answer: Uint8Array | null;
   /** Milliseconds since the epoch on the committing machine; only for dropping old entries. */
@@ -47,6 +49,8 @@ export interface Change {
 /** One commit, without the place it takes in the record's history. */
 export interface Commit {
   readonly request: RequestId;
+  /** Which commit of this request it is, from 1. */
+  readonly ordinal: number;
   readonly change: Change;
   readonly destroy: boolean;
   /** Running requests whose unfinished changes it carries (P16). */
@@ -67,13 +71,24 @@ export type ToCopySide =
       readonly view: ViewNumber;
       readonly previous: Mark;
       readonly mark: Mark;
+      /** The mark of the tombstone that `commit.bury` makes in the same write. */
+      readonly buried: Mark | null;
       readonly commit: Commit;
     }
   | { readonly kind: 'record'; readonly view: ViewNumber; readonly record: SessionRecord }
   | { readonly kind: 'digest'; readonly id: SessionId; readonly view: ViewNumber; readonly mark: Mark }
+  /** The primary has the session, and so has its whole write set: a copy held for safety need not be held any more (P9). */
+  | { readonly kind: 'confirmed'; readonly id: SessionId; readonly view: ViewNumber }
   | { readonly kind: 'delivered'; readonly requests: readonly (readonly [SessionId, RequestId])[] }
   | { readonly kind: 'claim'; readonly id: SessionId; readonly view: ViewNumber }
   | { readonly kind: 'relay'; readonly message: BetweenApps };
+
+/** The first message on a replication link: who dials. Links live in a private folder, so it is believed. */
+export interface Introduction {
+  readonly kind: 'member';
+  readonly node: NodeId;
+  readonly incarnation: number;
+}
 
 /** App loop → app loop, relayed by the receiver's keeper (P10). */
 export type BetweenApps =
@@ -94,7 +109,6 @@ export type BetweenApps =
   | { readonly kind: 'finished'; readonly id: SessionId; readonly request: RequestId }
   | {
       readonly kind: 'forwarded';
-      readonly id: SessionId;
       readonly sequence: number;
       readonly verdict: 'safe' | 'refused' | 'gone';
     };
@@ -111,8 +125,7 @@ export type FromCopySide =
       readonly record: SessionRecord | null;
       readonly running: readonly RequestId[];
     }
-  | { readonly kind: 'offer'; readonly ids: readonly SessionId[]; readonly view: ViewNumber }
-  | { readonly kind: 'relay'; readonly message: BetweenApps };
+  | { readonly kind: 'offer'; readonly ids: readonly SessionId[]; readonly view: ViewNumber };
 
 /** Own app loop → own keeper, besides ToCopySide. */
 export type ToOwnKeeper =
@@ -127,12 +140,15 @@ export type ToOwnKeeper =
       readonly running: readonly RequestId[];
     }
   /** Every record of the app loop has been brought to this view. */
-  | { readonly kind: 'swept'; readonly view: ViewNumber };
+  | { readonly kind: 'swept'; readonly view: ViewNumber }
+  /** A request listed in `demoted` no longer runs. */
+  | { readonly kind: 'finished'; readonly id: SessionId; readonly request: RequestId };
 
 /** Own keeper → own app loop, besides FromCopySide. */
 export type FromOwnKeeper =
   /** Someone claims an id that the app loop may still hold: demote it now and answer with `demoted`. */
-  { readonly kind: 'demote'; readonly id: SessionId; readonly view: ViewNumber };
+  | { readonly kind: 'demote'; readonly id: SessionId; readonly view: ViewNumber }
+  | { readonly kind: 'relayed'; readonly from: NodeId; readonly message: BetweenApps };
 
 /** How a worker ended, told with the view that removes it. */
 export interface Death {
@@ -163,6 +179,8 @@ export interface Welcome {
   readonly idleMs: number;
   readonly absoluteMs: number;
   readonly secureCookie: boolean | 'auto';
+  /** Balancer: addresses and CIDR blocks whose X-Forwarded-* are believed; none when absent. */
+  readonly trustProxy?: readonly string[];
 }
 
 /** Supervisor → worker or balancer. */

@@ -39,6 +39,9 @@ export interface View extends ViewNumber {
 /** Negative when a is older than b, 0 when the same, positive when newer. */
 export const compareViews = (a: ViewNumber, b: ViewNumber): number => a.term - b.term || a.number - b.number;
 
+/** A view's number alone, for messages. */
+export const numberOf = ({ term, number }: ViewNumber): ViewNumber => ({ term, number });
+
 /** `3.17`: term and number, for logs and headers. */
 export const formatViewNumber = (view: ViewNumber): string => `${view.term}.${view.number}`;
 

@@ -1,1 +1,3 @@
-export {};
+export type { CounterAnswer } from './counter-routes.ts';
+export { createApp } from './create-app.ts';
+export { type Ledger, openLedger } from './ledger.ts';

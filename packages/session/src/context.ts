@@ -39,6 +39,8 @@ export interface Runtime {
   readonly engine: Engine;
   readonly cookieName: string;
   readonly headerName: string | null;
+  /** Whether the session cookie is sent over TLS only; `auto` when absent. */
+  readonly secureCookie?: boolean | 'auto';
   /** Null for a request that did not come through admission. */
   contextOf(req: IncomingMessage): RequestContext | null;
 }

@@ -50,12 +50,21 @@ export interface Engine {
   open(id: SessionId, request: RequestId): Held | null | Promise<Held | null>;
   /** A new session, not committed yet: nobody else sees it before its first commit. */
   create(id: SessionId, request: RequestId): Held;
-  /** Makes one version out of `input` in this very step; the verdict comes when it is safe. An empty change still logs the request. */
+  /**
+   * Makes one version out of `input` in this very step; the verdict comes when it is safe. An empty change still logs the
+   * request. A running request may commit several times; `duplicate` is for a request the log knew before it was opened.
+   * `held.attributes` holds the change, by the same byte arrays, when this returns, unless it returned gone or duplicate.
+   */
   commit(held: Held, request: RequestId, input: CommitInput): Verdict | Promise<Verdict>;
   /** Resolves once everything committed so far on `held` is safe: what gates a read. */
   safe(held: Held, request: RequestId): Verdict | Promise<Verdict>;
   /** What the session's log remembers of the request, asked before a retried handler runs. */
   logged(held: Held, request: RequestId): LogEntry | null;
+  /**
+   * The same for an id that may have ended: `open` finds no buried or destroyed session, and yet a retry of the request
+   * that ended it has its answer there (P15).
+   */
+  recall?(id: SessionId, request: RequestId): LogEntry | null | Promise<LogEntry | null>;
   /** The kernel has accepted the last byte of the answer: it need not be kept (P2). */
   delivered(held: Held, request: RequestId): void;
   /** Extends the idle limit. */

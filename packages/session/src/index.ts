@@ -1,3 +1,13 @@
+export { decode, encode } from './codec.ts';
 export type * from './context.ts';
 export { runtimeSymbol } from './context.ts';
 export type * from './engine.ts';
+export { createMemoryEngine, type MemoryCounts, type MemoryEngine, type MemoryEngineOptions } from './memory-engine.ts';
+export { type SessionMiddleware, session } from './middleware.ts';
+export type { SessionOptions } from './options.ts';
+export type { CookieOptions, SameSite, SessionCookie } from './session-cookie.ts';
+export { absoluteMsDefault, cookieNameDefault, idleMsDefault } from './standalone.ts';
+export type { Session, SessionCallback, SessionData, SessionMethods } from './types.ts';
+export { contract, loadedFrom, version } from './version.ts';
+export { ReplicatedEngine } from './replicated-engine.ts';
+export type { ReplicatedEngineOptions } from './replicated-engine.ts';

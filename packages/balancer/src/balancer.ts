@@ -1,0 +1,214 @@
+import type { Server } from 'node:http';
+import { type ListenOptions, Server as NetServer } from 'node:net';
+import { type FromSupervisor, Suspects, type ToSupervisor, unreachable } from '@limpet/core';
+import { dial, type Link, socketPath } from '@limpet/transport';
+import { Cluster } from './cluster.ts';
+import { SerialLane } from './lane.ts';
+import { orphanMs, statsMs } from './limits.ts';
+import type { Log } from './log.ts';
+import { probe } from './probe.ts';
+import type { Relay } from './relay.ts';
+import { createFront } from './server.ts';
+import { openTunnels } from './upgrade.ts';
+import { type Upstream, Upstreams } from './upstreams.ts';
+
+export interface BalancerOptions {
+  readonly name: string;
+  readonly incarnation: number;
+  /** The folder of the cluster's sockets. */
+  readonly sockets: string;
+  readonly version: string;
+  /** Where clients connect: in production the descriptor bound by the supervisor. */
+  readonly listen: ListenOptions & { readonly fd?: number };
+  readonly log: Log;
+  /** Called when it has stopped, with the exit code. */
+  readonly onEnd: (code: number) => void;
+}
+
+/** How long an idle client may take to use its connection once more while stopping, before it is closed. */
+const idleGraceMs = 500;
+/** A broken connection to a member is told to the supervisor at most this often. */
+const resetEveryMs = 5;
+
+/** A balancer: follows the supervisor's views over the control link and serves clients, with or without a supervisor. */
+export class Balancer {
+  readonly #options: BalancerOptions;
+  readonly #cluster: Cluster;
+  readonly #upstreams: Upstreams;
+  readonly #relay: Relay;
+  readonly #server: Server;
+  readonly #link: Link<FromSupervisor, ToSupervisor>;
+  readonly #stats: NodeJS.Timeout;
+  #orphan: NodeJS.Timeout | null = null;
+  #isStarted = false;
+  #isReady = false;
+  #isStopping = false;
+  #toldInFlight = 0;
+  #isBusyDue = false;
+
+  constructor(options: BalancerOptions) {
+    this.#options = options;
+    this.#upstreams = new Upstreams(options.sockets);
+    this.#cluster = new Cluster((view) => this.#upstreams.keepOnly(view));
+    this.#relay = {
+      cluster: this.#cluster,
+      upstreams: this.#upstreams,
+      suspects: new Suspects(),
+      lane: new SerialLane(),
+      log: options.log,
+      reset: (upstream) => this.#tellReset(upstream),
+    };
+    this.#server = createFront(this.#relay);
+    this.#server.on('request', () => this.#tellBusy());
+    this.#server.on('error', (error) => {
+      // Without the listening descriptor there is nothing to serve.
+      options.log.error({ err: error }, 'cannot listen');
+      this.#tell({ kind: 'failed', code: (error as NodeJS.ErrnoException).code ?? 'ERROR', message: error.message });
+      this.#end(1);
+    });
+    this.#stats = setInterval(() => this.#tellStats(), statsMs);
+    this.#armOrphan();
+    this.#link = dial<FromSupervisor, ToSupervisor>(socketPath(options.sockets, 'control'), {
+      open: () => this.#greet(),
+      message: (message) => this.#take(message),
+      close: () => this.#armOrphan(),
+    });
+  }
+
+  /** The address clients connect to, once listening. */
+  get address(): ReturnType<Server['address']> {
+    return this.#server.address();
+  }
+
+  /** Stops accepting, lets what runs finish within `graceMs`, and ends. */
+  stop(graceMs: number): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    // Not the http server's own close(): it cuts idle connections at once, and a request may be on its way on each.
+    NetServer.prototype.close.call(this.#server);
+    const startedAt = performance.now();
+    const timer = setInterval(() => {
+      const passedMs = performance.now() - startedAt;
+      if (passedMs >= Math.min(idleGraceMs, graceMs / 2)) this.#server.closeIdleConnections();
+      const isIdle =
+        this.#upstreams.inFlightTotal - openTunnels() <= 0 && passedMs >= Math.min(idleGraceMs, graceMs / 2);
+      if (!isIdle && passedMs < graceMs) return;
+      clearInterval(timer);
+      // Answers handed to the kernel are on their way; what is left are tunnels and clients that read too slowly.
+      setTimeout(() => this.#end(0), 20);
+    }, 20);
+  }
+
+  /** Ends at once. */
+  async close(): Promise<void> {
+    clearInterval(this.#stats);
+    if (this.#orphan !== null) clearTimeout(this.#orphan);
+    this.#link.close();
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await this.#upstreams.close();
+  }
+
+  #end(code: number): void {
+    void this.close().finally(() => this.#options.onEnd(code));
+  }
+
+  #greet(): void {
+    if (this.#orphan !== null) clearTimeout(this.#orphan);
+    this.#orphan = null;
+    const { name, incarnation, version } = this.#options;
+    const seen = this.#cluster.view;
+    this.#tell({
+      kind: 'hello',
+      role: 'balancer',
+      name,
+      incarnation,
+      pid: process.pid,
+      seen: seen === null ? null : { term: seen.term, number: seen.number },
+      version,
+    });
+    if (this.#isReady) this.#tell({ kind: 'ready', notes: [] });
+  }
+
+  #take(message: FromSupervisor): void {
+    switch (message.kind) {
+      case 'welcome':
+        this.#cluster.welcome(message);
+        return;
+      case 'views':
+        this.#cluster.tell(message);
+        this.#start();
+        return;
+      case 'settled':
+        this.#cluster.tell(message);
+        return;
+      case 'probe':
+        void this.#probe(message);
+        return;
+      case 'stop':
+        this.stop(message.graceMs);
+        return;
+      case 'answer':
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #start(): void {
+    if (this.#isStarted || this.#cluster.settings === null) return;
+    this.#isStarted = true;
+    this.#server.listen(this.#options.listen, () => {
+      this.#isReady = true;
+      this.#tell({ kind: 'ready', notes: [] });
+    });
+  }
+
+  async #probe(message: Extract<FromSupervisor, { kind: 'probe' }>): Promise<void> {
+    const ok = await probe(this.#relay, message.node).catch(() => false);
+    this.#tell({ kind: 'probed', sequence: message.sequence, ok });
+  }
+
+  #tellReset(upstream: Upstream): void {
+    const nowMs = performance.now();
+    if (nowMs - upstream.resetToldAt < resetEveryMs) return;
+    upstream.resetToldAt = nowMs;
+    this.#tell({ kind: 'reset', node: upstream.member.id, incarnation: upstream.member.incarnation });
+  }
+
+  /** Tells the first request after a quiet time at once; the rest goes with the clock. */
+  #tellBusy(): void {
+    if (this.#toldInFlight > 0 || this.#isBusyDue) return;
+    this.#isBusyDue = true;
+    setImmediate(() => {
+      this.#isBusyDue = false;
+      this.#tellStats();
+    });
+  }
+
+  #tellStats(): void {
+    const inFlight = this.#upstreams.inFlightTotal;
+    this.#toldInFlight = inFlight;
+    const view = this.#cluster.view;
+    this.#tell({
+      kind: 'stats',
+      view: view === null ? null : { term: view.term, number: view.number },
+      primary: 0,
+      buddy: 0,
+      unprotected: 0,
+      inFlight,
+      promoted: 0,
+      bytes: 0,
+    });
+  }
+
+  #tell(message: ToSupervisor): void {
+    this.#link.send(message);
+  }
+
+  #armOrphan(): void {
+    if (this.#orphan !== null || this.#isStopping) return;
+    // An orphan keeps serving with the last view for a while; for ever it would hold the port against its successor.
+    this.#orphan = setTimeout(() => this.stop(orphanMs / 60), orphanMs);
+  }
+}

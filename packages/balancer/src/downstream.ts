@@ -1,0 +1,101 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { lingerMs } from './limits.ts';
+import type { Page } from './page.ts';
+
+/** Where an answer goes: a client, or the balancer's own probe. */
+export interface Downstream {
+  readonly isGone: boolean;
+  /** Called once when the client leaves before its answer is complete. */
+  onGone: (() => void) | null;
+  /** Called whenever a refused write may go on. */
+  onDrain: (() => void) | null;
+  interim(status: number, lines: readonly string[]): void;
+  head(status: number, statusText: string, lines: readonly string[]): void;
+  /** False: wait for `onDrain`. */
+  write(chunk: Buffer): boolean;
+  end(): void;
+  /** Ends an answer that has begun so that the client sees that it is incomplete. */
+  cut(): void;
+}
+
+/** A client's connection as node:http shows it. */
+export class ClientDownstream implements Downstream {
+  onGone: (() => void) | null = null;
+  onDrain: (() => void) | null = null;
+  isGone = false;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+    response.on('drain', () => this.onDrain?.());
+    response.on('close', () => {
+      if (response.writableFinished) return;
+      this.isGone = true;
+      this.onGone?.();
+    });
+    // A write after the client's reset; 'close' follows and tells.
+    response.on('error', () => {});
+  }
+
+  interim(status: number, lines: readonly string[]): void {
+    // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
+    if (this.#request.httpVersion !== '1.1' || this.#response.headersSent) return;
+    if (status === 102) this.#response.writeProcessing();
+    if (status !== 103) return;
+    const hints: Record<string, string | string[]> = {};
+    const links: string[] = [];
+    for (let at = 0; at + 1 < lines.length; at += 2) {
+      const name = lines[at]?.toLowerCase() ?? '';
+      if (name === 'link') links.push(lines[at + 1] ?? '');
+      else hints[name] = lines[at + 1] ?? '';
+    }
+    try {
+      this.#response.writeEarlyHints({ ...hints, link: links });
+    } catch {
+      // Node takes only links it understands. A hint may be lost, the answer may not.
+    }
+  }
+
+  head(status: number, statusText: string, lines: readonly string[]): void {
+    const close = this.#request.complete ? [] : ['Connection', 'close'];
+    const all = [...lines, ...close];
+    if (statusText === '') this.#response.writeHead(status, all);
+    else this.#response.writeHead(status, statusText, all);
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.isGone || this.#response.write(chunk);
+  }
+
+  end(): void {
+    if (this.#request.complete || this.isGone) {
+      this.#response.end();
+      return;
+    }
+    // An early answer: closing now would reset the connection before the client, still sending, has read it
+    // (RFC 9112 §9.6). What it sends is thrown away for a while first.
+    this.#response.flushHeaders();
+    const finish = () => {
+      clearTimeout(timer);
+      this.#response.end();
+    };
+    const timer = setTimeout(finish, lingerMs);
+    this.#request.once('end', finish);
+    this.#request.once('close', finish);
+    this.#request.resume();
+  }
+
+  cut(): void {
+    this.#response.socket?.destroy();
+    this.#response.destroy();
+  }
+}
+
+/** Sends a whole page. */
+export function sendPage(downstream: Downstream, page: Page, isHead: boolean): void {
+  downstream.head(page.status, '', page.lines);
+  if (!isHead) downstream.write(page.body);
+  downstream.end();
+}

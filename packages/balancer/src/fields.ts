@@ -1,0 +1,47 @@
+import { internalPrefix } from '@limpet/core';
+
+/** Header names by what a proxy must do with them, all lower case. */
+
+/** Meant for one connection (RFC 9110 §7.6.1), with the ones old software invented and those the balancer answers itself. */
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'http2-settings',
+  'proxy-authenticate',
+  'proxy-authorization',
+]);
+
+export const isHopByHop = (name: string): boolean => hopByHop.has(name);
+
+const protectedNames = new Set(['content-length', 'host', 'cookie', 'authorization', 'forwarded', 'via']);
+
+/** Fields that a Connection header must not name: a client would remove what the worker relies on (hop-by-hop abuse). */
+export const isProtected = (name: string): boolean =>
+  protectedNames.has(name) || name.startsWith('x-forwarded-') || name.startsWith(internalPrefix);
+
+export const isInternal = (name: string): boolean => name.startsWith(internalPrefix);
+
+/** Fields that say who the client is: set here, believed only from a trusted proxy. */
+export const isForwarded = (name: string): boolean =>
+  name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip';
+
+/** A name with underscores that CGI-like apps read as one of ours (`X_Forwarded_For`): such a line is dropped. */
+export function isDisguised(name: string): boolean {
+  if (!name.includes('_')) return false;
+  const plain = name.replaceAll('_', '-');
+  return isInternal(plain) || isForwarded(plain) || isProtected(plain) || isHopByHop(plain);
+}
+
+/** The tokens of a Connection header, lower case. */
+export const connectionTokens = (value: string): readonly string[] =>
+  value
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim())
+    .filter((token) => token !== '');

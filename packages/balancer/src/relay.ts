@@ -1,0 +1,321 @@
+import {
+  type AttemptEnd,
+  compareViews,
+  decideNext,
+  decideOutcome,
+  decideRoute,
+  decideSuspicion,
+  type ErrorCode,
+  isIdempotent,
+  type Member,
+  type NodeId,
+  type Outcome,
+  type Prior,
+  Suspects,
+  shortHash,
+  unreachable,
+  type View,
+  type ViewNumber,
+} from '@limpet/core';
+import type { AnswerHead } from './answer-head.ts';
+import type { Cluster } from './cluster.ts';
+import { Patience } from './cluster.ts';
+import { type Downstream, sendPage } from './downstream.ts';
+import { type AttemptNote, type AttemptResult, exchange, isOlder, type Passage } from './exchange.ts';
+import { holdLane, type SerialLane } from './lane.ts';
+import { deathProofMs, refreshMs } from './limits.ts';
+import type { Log } from './log.ts';
+import { codeOf, renderPage } from './page.ts';
+import type { Upstream, Upstreams } from './upstreams.ts';
+
+/** What every request of this balancer shares. */
+export interface Relay {
+  readonly cluster: Cluster;
+  readonly upstreams: Upstreams;
+  readonly suspects: Suspects;
+  readonly lane: SerialLane;
+  readonly log: Log;
+  /** Tells the supervisor that a connection to this member ended (P7). */
+  readonly reset: (upstream: Upstream) => void;
+}
+
+/** Makes one attempt at one worker. */
+export type Send = (
+  upstream: Upstream,
+  note: AttemptNote,
+  isStale: (answer: ViewNumber) => boolean,
+) => Promise<AttemptResult>;
+
+/** What a journey needs to know of the client. */
+export type Client = Pick<Downstream, 'isGone' | 'cut'>;
+
+/** The end of a request: an answer of the app, a page of ours, or nobody left to tell. */
+export type End =
+  | { readonly kind: 'held'; readonly head: AnswerHead; readonly body: readonly Buffer[] }
+  | { readonly kind: 'page'; readonly code: ErrorCode; readonly outcome: Outcome; readonly retryAfter?: number }
+  | { readonly kind: 'cut' }
+  | { readonly kind: 'done' };
+
+/** Takes a request to a worker and its answer to the client, over as many attempts as P20 and P21 allow. */
+export async function relay(shared: Relay, passage: Passage, down: Downstream, deadlineMs: number): Promise<void> {
+  const send: Send = (upstream, note, isStale) => exchange(passage, upstream, note, down, isStale);
+  const end = await new Journey(shared, passage, send, down, deadlineMs).run();
+  switch (end.kind) {
+    case 'held':
+      down.head(end.head.status, end.head.statusText, end.head.lines);
+      for (const chunk of end.body) down.write(chunk);
+      down.end();
+      return;
+    case 'page': {
+      const { accept } = passage.head;
+      const retry = end.retryAfter === undefined ? {} : { retryAfter: end.retryAfter };
+      const page = renderPage(end.code, { accept, outcome: end.outcome, ...retry });
+      sendPage(down, page, passage.head.method === 'HEAD');
+      return;
+    }
+    case 'cut':
+      down.cut();
+      return;
+    case 'done':
+      return;
+    default:
+      unreachable(end);
+  }
+}
+
+/** One request, or one upgrade, over its attempts. */
+export class Journey {
+  readonly #shared: Relay;
+  readonly #passage: Passage;
+  readonly #send: Send;
+  readonly #down: Client;
+  readonly #patience: Patience;
+  readonly #route: string;
+  /** Attempts that a worker may have run. */
+  #runs = 0;
+  #reroutes = 0;
+  #prior: Prior | null = null;
+  /** Addresses of the workers that died under this request. */
+  readonly #ended: string[] = [];
+  #avoid: NodeId | null = null;
+  #releaseLane: (() => void) | null = null;
+
+  constructor(shared: Relay, passage: Passage, send: Send, down: Client, deadlineMs: number) {
+    this.#shared = shared;
+    this.#passage = passage;
+    this.#send = send;
+    this.#down = down;
+    this.#patience = new Patience(shared.cluster, deadlineMs);
+    this.#route = Suspects.route(passage.head.method, passage.head.path);
+  }
+
+  async run(): Promise<End> {
+    const standing = this.#shared.suspects.standing(this.#route, this.#passage.session, performance.now());
+    if (standing.kind === 'refused') {
+      const seconds = Math.ceil(standing.forMs / 1000);
+      return { kind: 'page', code: 'LIMPET_REFUSED', outcome: 'not-executed', retryAfter: seconds };
+    }
+    try {
+      if (standing.kind === 'watched' && !(await this.#enterLane())) return this.#giveUp('LIMPET_NOT_EXECUTED');
+      for (;;) {
+        const end = await this.#attempt();
+        if (end !== null) return end;
+        if (this.#down.isGone && isIdempotent(this.#passage.head.method)) return { kind: 'done' };
+      }
+    } finally {
+      this.#releaseLane?.();
+    }
+  }
+
+  /** One attempt. Null: another is to follow. */
+  async #attempt(): Promise<End | null> {
+    const placed = await this.#place();
+    if (placed === null) return this.#giveUp('LIMPET_NO_NODE');
+    const { member, view } = placed;
+    const upstream = this.#shared.upstreams.get(member);
+    if (upstream.isFull) return this.#giveUp('LIMPET_OVERLOADED');
+    upstream.inFlight += 1;
+    try {
+      // Above 1 the worker asks its log before it runs anything, so attempts at which nothing ran do not count.
+      const attempt = this.#prior === null ? 1 : this.#runs + 1;
+      const note = { view, attempt, prior: this.#prior, deadlineMs: this.#patience.leftMs };
+      const result = await this.#send(upstream, note, (answer) => this.#isStale(member, answer));
+      return await this.#conclude(result, upstream);
+    } finally {
+      upstream.inFlight -= 1;
+    }
+  }
+
+  /** The member for the next attempt, waiting for a view that has one. */
+  async #place(): Promise<{ readonly member: Member; readonly view: View } | null> {
+    const { cluster } = this.#shared;
+    const hasHomes = () => (cluster.table?.homes.length ?? 0) > 0;
+    if (!hasHomes() && !(await this.#patience.until(hasHomes))) return null;
+    const { table } = cluster;
+    if (table === null) return null;
+    const draws: [number, number] = [Math.random(), Math.random()];
+    const inFlight = (member: Member) => this.#shared.upstreams.inFlight(member);
+    const route = decideRoute(table, this.#passage.session, inFlight, draws, this.#avoid);
+    return route.kind === 'none' ? null : { member: route.member, view: table.view };
+  }
+
+  async #conclude(result: AttemptResult, upstream: Upstream): Promise<End | null> {
+    switch (result.kind) {
+      case 'held':
+        return result;
+      case 'relayed':
+      case 'gone':
+        return { kind: 'done' };
+      case 'verdict':
+        // Nothing ran there, and our earlier attempts decide what may be said of the whole request.
+        if (result.outcome === 'not-executed') return this.#giveUp('LIMPET_NOT_EXECUTED');
+        return this.#page(result.outcome, false);
+      case 'refused':
+        this.#reroutes += 1;
+        return this.#follow({ kind: 'refused' }, upstream, () => this.#refresh(result.view));
+      case 'unsent':
+        this.#avoid = upstream.member.id;
+        this.#shared.reset(upstream);
+        return this.#follow({ kind: 'unsent' }, upstream, () => this.#changed(upstream));
+      case 'broken': {
+        this.#runs += 1;
+        this.#avoid = upstream.member.id;
+        this.#shared.reset(upstream);
+        if (result.out) return this.#cutAfter(upstream);
+        const end = await this.#proof(result.back, upstream);
+        return this.#follow(end, upstream);
+      }
+      case 'stale':
+      case 'late':
+      case 'malformed':
+        this.#runs += 1;
+        if (result.kind === 'malformed') this.#shared.log.warn({ node: upstream.member.id }, 'refused an answer');
+        return this.#follow({ kind: result.kind }, upstream);
+      default:
+        return unreachable(result);
+    }
+  }
+
+  /** Part of the answer is out. What the death says about the request is noted all the same. */
+  async #cutAfter(upstream: Upstream): Promise<End> {
+    this.#down.cut();
+    const end = await this.#proof('part', upstream);
+    if (end.kind === 'died' && end.suspicion === 'alone') this.#accuse();
+    return { kind: 'done' };
+  }
+
+  /** Waits for the proof of the worker's death: a broken connection alone proves nothing (P7). */
+  async #proof(back: 'nothing' | 'head' | 'part', upstream: Upstream): Promise<AttemptEnd> {
+    const { cluster } = this.#shared;
+    const isRemoved = await this.#patience.until(() => !cluster.isListed(upstream.member), deathProofMs);
+    if (!isRemoved) return { kind: 'reset', back };
+    this.#ended.push(upstream.address);
+    const inFlight = upstream.inFlightAtDeath ?? upstream.inFlight;
+    return {
+      kind: 'died',
+      back,
+      suspicion: decideSuspicion(cluster.deathOf(upstream.member), this.#passage.id, inFlight),
+    };
+  }
+
+  /** Does what the table says. `before` waits for what can change the result of another attempt. */
+  async #follow(end: AttemptEnd, upstream: Upstream, before?: () => Promise<void>): Promise<End | null> {
+    const { head, session } = this.#passage;
+    const next = decideNext({
+      method: head.method,
+      hasSession: session !== null,
+      replayable: this.#passage.replayable,
+      out: false,
+      end,
+      attempts: this.#runs,
+      reroutes: this.#reroutes,
+      deaths: this.#ended.length,
+      prior: this.#prior,
+    });
+    if (next.kind === 'cut') return next;
+    if (next.kind === 'answer') {
+      if (next.culprit) await this.#holdBack();
+      return this.#page(next.outcome, next.status === 504);
+    }
+    this.#prior = next.prior;
+    this.#releaseLane?.();
+    this.#releaseLane = null;
+    if (before !== undefined) {
+      if (this.#patience.leftMs === 0) return this.#giveUp('LIMPET_NOT_EXECUTED');
+      await before();
+    }
+    if (next.serial && !(await this.#enterLane())) return this.#giveUp('LIMPET_NOT_EXECUTED');
+    // Nothing but a wait stands between two attempts that sent nothing: without patience left they would spin.
+    if (end.kind === 'unsent' && this.#patience.leftMs === 0 && this.#shared.cluster.isListed(upstream.member)) {
+      return this.#giveUp('LIMPET_NOT_EXECUTED');
+    }
+    return null;
+  }
+
+  /** After a 421: the view the worker named, or any newer one. */
+  async #refresh(named: ViewNumber | null): Promise<void> {
+    const { cluster } = this.#shared;
+    const ours = cluster.view;
+    if (ours === null) return;
+    if (named !== null && compareViews(named, ours) > 0) {
+      await this.#patience.until(() => cluster.view !== null && compareViews(cluster.view, named) >= 0);
+    } else await this.#patience.until(() => cluster.view !== ours, refreshMs);
+  }
+
+  /** After a connection that could not be made: a view without the member, or a moment. */
+  async #changed(upstream: Upstream): Promise<void> {
+    const { cluster } = this.#shared;
+    // A request without a session goes to another member at once.
+    if (this.#passage.session === null && (cluster.table?.open.length ?? 0) > 1) return;
+    await this.#patience.until(() => !cluster.isListed(upstream.member), deathProofMs);
+  }
+
+  async #enterLane(): Promise<boolean> {
+    const { cluster, lane } = this.#shared;
+    const release = await this.#patience.charge(lane.acquire(this.#patience.leftMs));
+    if (release === null) return false;
+    if (!(await this.#patience.until(() => cluster.isWhole))) {
+      release();
+      return false;
+    }
+    this.#releaseLane = holdLane(release);
+    return true;
+  }
+
+  /** A certain culprit learns nothing before the cluster is whole again: a client in a loop must not outrun the copies. */
+  async #holdBack(): Promise<void> {
+    this.#accuse();
+    const { cluster } = this.#shared;
+    await this.#patience.until(() => cluster.isWhole);
+  }
+
+  #accuse(): void {
+    const { session } = this.#passage;
+    const isRefused = this.#shared.suspects.note(this.#route, session, this.#ended, performance.now());
+    const who = session === null ? {} : { session: shortHash(session) };
+    this.#shared.log.warn({ ...who, ended: this.#ended }, 'a request ended the node that ran it');
+    if (isRefused) this.#shared.log.warn(who, 'a session that ended two nodes is refused for a minute');
+  }
+
+  #isStale(member: Member, answer: ViewNumber): boolean {
+    const { table } = this.#shared.cluster;
+    const { session, head } = this.#passage;
+    // Only where asking the new primary cannot turn a success into a failure: an answer is released when every member
+    // of the write set holds what it shows (P4), so relaying an unsafe method's is never wrong, only not the newest.
+    if (table === null || session === null || !isIdempotent(head.method) || !this.#passage.replayable) return false;
+    if (!isOlder(answer, table.view)) return false;
+    return table.rank(session, table.homes, table.view.members, 1)[0] !== member.id;
+  }
+
+  #giveUp(code: 'LIMPET_NO_NODE' | 'LIMPET_OVERLOADED' | 'LIMPET_NOT_EXECUTED'): End {
+    const { outcome } = decideOutcome(this.#prior);
+    return outcome === 'not-executed' ? { kind: 'page', code, outcome, retryAfter: 1 } : this.#page(outcome, false);
+  }
+
+  #page(outcome: Outcome, isLate: boolean): End {
+    const code = codeOf(outcome, isLate);
+    return outcome === 'not-executed'
+      ? { kind: 'page', code, outcome, retryAfter: 1 }
+      : { kind: 'page', code, outcome };
+  }
+}

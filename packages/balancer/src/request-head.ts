@@ -1,0 +1,212 @@
+import type { ErrorCode } from '@limpet/core';
+import { connectionTokens, isDisguised, isForwarded, isHopByHop, isInternal, isProtected } from './fields.ts';
+import { type Claimed, forwardedLines, type Trust } from './forwarded.ts';
+import { headerLinesMax } from './limits.ts';
+import { isHost, parseTarget } from './target.ts';
+
+/** What a head is built from: the fields of an IncomingMessage that are read, and nothing parsed by anyone else. */
+export interface RawHead {
+  readonly method: string;
+  readonly url: string;
+  readonly httpVersion: string;
+  readonly rawHeaders: readonly string[];
+  readonly address: string;
+}
+
+/** How the body is framed: none, a length, or chunks. */
+export type Framing =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'length'; readonly bytes: number }
+  | { readonly kind: 'chunked' };
+
+/** A request as it goes upstream, but for the internal headers and the framing line, which each attempt adds. */
+export interface RequestHead {
+  readonly kind: 'head';
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  /** Alternating name and value, Host first; without framing, hop-by-hop and internal fields. */
+  readonly lines: readonly string[];
+  readonly framing: Framing;
+  readonly cookie: string | undefined;
+  readonly sessionHeader: string | undefined;
+  readonly accept: string;
+  /** Lower-case protocol of an Upgrade that Connection confirms. */
+  readonly upgrade: string | null;
+}
+
+/** A request that goes no further. `asterisk`: `OPTIONS *`, answered here. */
+export type Refused =
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly what: string }
+  | { readonly kind: 'asterisk' };
+
+export interface HeadOptions {
+  readonly sessionHeader: string | null;
+  readonly trust: Trust;
+}
+
+const bad = (what: string): Refused => ({ kind: 'refused', code: 'LIMPET_BAD_REQUEST', what });
+
+interface Seen {
+  hosts: string[];
+  lengths: string[];
+  codings: string[];
+  connection: string[];
+  upgrade: string | null;
+  cookies: string[];
+  sessionHeader: string | undefined;
+  accept: string;
+  via: string[];
+  claimed: { for: string | undefined; proto: string | undefined; host: string | undefined };
+}
+
+/**
+ * Builds the upstream head from scratch out of the raw lines: nothing passes through unread, and every field the parser
+ * and a worker could understand differently is refused or written anew (RFC 9110 §7.6, RFC 9112 §3, §6, §11.2).
+ */
+export function buildRequestHead(raw: RawHead, options: HeadOptions): RequestHead | Refused {
+  if (raw.rawHeaders.length >= 2 * headerLinesMax)
+    return { kind: 'refused', code: 'LIMPET_HEADERS_TOO_LARGE', what: '' };
+  // llhttp takes HTTP/0.9 and HTTP/2.0 request lines for requests: they have no framing that could be trusted.
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
+    return { kind: 'refused', code: 'LIMPET_HTTP_VERSION', what: '' };
+  }
+  // TRACE shows a page's script the cookies it may not read; CONNECT would make this an open tunnel.
+  if (raw.method === 'CONNECT' || raw.method === 'TRACE') {
+    return { kind: 'refused', code: 'LIMPET_METHOD', what: raw.method };
+  }
+  const target = parseTarget(raw.method, raw.url);
+  if (target.kind === 'bad') return bad(target.why);
+
+  const seen = readFields(raw.rawHeaders, options.sessionHeader);
+  const named = seen.connection.flatMap(connectionTokens);
+  if (named.some(isProtected)) return bad('Connection names a field that is not its own');
+  const host = decideHost(raw.httpVersion, seen.hosts, target.kind === 'origin' ? target.authority : null);
+  if (host === null) return bad('exactly one valid Host is needed');
+  const framing = decideFraming(raw.httpVersion, seen);
+  if (typeof framing === 'string') return bad(framing);
+  if (target.kind === 'asterisk') return target;
+
+  return {
+    kind: 'head',
+    method: raw.method,
+    path: target.path,
+    host,
+    lines: buildLines(raw, host, seen, new Set(named), options),
+    framing,
+    cookie: seen.cookies.length > 0 ? seen.cookies.join('; ') : undefined,
+    sessionHeader: seen.sessionHeader,
+    accept: seen.accept,
+    upgrade: named.includes('upgrade') ? seen.upgrade : null,
+  };
+}
+
+function readFields(rawHeaders: readonly string[], sessionHeader: string | null): Seen {
+  const seen: Seen = {
+    hosts: [],
+    lengths: [],
+    codings: [],
+    connection: [],
+    upgrade: null,
+    cookies: [],
+    sessionHeader: undefined,
+    accept: '',
+    via: [],
+    claimed: { for: undefined, proto: undefined, host: undefined },
+  };
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    const value = rawHeaders[at + 1] ?? '';
+    if (name === sessionHeader) seen.sessionHeader ??= value;
+    switch (name) {
+      case 'host':
+        seen.hosts.push(value);
+        break;
+      case 'content-length':
+        seen.lengths.push(value);
+        break;
+      case 'transfer-encoding':
+        seen.codings.push(value);
+        break;
+      case 'connection':
+      case 'proxy-connection':
+        if (name === 'connection') seen.connection.push(value);
+        break;
+      case 'upgrade':
+        seen.upgrade = seen.upgrade === null ? value.trim().toLowerCase() : `${seen.upgrade},${value}`;
+        break;
+      case 'cookie':
+        seen.cookies.push(value);
+        break;
+      case 'accept':
+        seen.accept = value;
+        break;
+      case 'via':
+        seen.via.push(value);
+        break;
+      case 'x-forwarded-for':
+        seen.claimed.for = seen.claimed.for === undefined ? value : `${seen.claimed.for}, ${value}`;
+        break;
+      case 'x-forwarded-proto':
+        seen.claimed.proto ??= value.trim();
+        break;
+      case 'x-forwarded-host':
+        seen.claimed.host ??= value.trim();
+        break;
+    }
+  }
+  return seen;
+}
+
+function decideHost(version: string, hosts: readonly string[], authority: string | null): string | null {
+  if (hosts.length > 1) return null;
+  const host = hosts[0];
+  // An absolute target carries its own host, and the Host line is ignored (RFC 9112 §3.2.2), but it must not be garbage.
+  if (host === undefined) return version === '1.0' ? (authority ?? 'localhost') : null;
+  if (!isHost(host)) return null;
+  return authority ?? host;
+}
+
+/** The one framing of the body, or why there is none that both ends would read alike. */
+function decideFraming(version: string, seen: Seen): Framing | string {
+  if (seen.codings.length > 0) {
+    if (version === '1.0') return 'Transfer-Encoding in HTTP/1.0';
+    if (seen.lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
+    // ",chunked" and "gzip, chunked" are read differently by different servers (TE.TE desync): only the bare word.
+    if (seen.codings.length > 1 || seen.codings[0]?.trim().toLowerCase() !== 'chunked') return 'the Transfer-Encoding';
+    return { kind: 'chunked' };
+  }
+  if (seen.lengths.length === 0) return { kind: 'none' };
+  const [length = ''] = seen.lengths;
+  if (seen.lengths.length > 1 || !/^[0-9]{1,15}$/.test(length)) return 'the Content-Length';
+  const bytes = Number(length);
+  return bytes === 0 ? { kind: 'none' } : { kind: 'length', bytes };
+}
+
+function buildLines(
+  raw: RawHead,
+  host: string,
+  seen: Seen,
+  named: ReadonlySet<string>,
+  options: HeadOptions,
+): readonly string[] {
+  const lines: string[] = ['Host', host];
+  let hasCookie = false;
+  for (let at = 0; at + 1 < raw.rawHeaders.length; at += 2) {
+    const spelled = raw.rawHeaders[at] ?? '';
+    const name = spelled.toLowerCase();
+    if (name === 'host' || name === 'content-length' || name === 'via') continue;
+    if (isHopByHop(name) || named.has(name) || isInternal(name) || isForwarded(name) || isDisguised(name)) continue;
+    if (name === 'cookie') {
+      if (!hasCookie) lines.push(spelled, seen.cookies.join('; '));
+      hasCookie = true;
+    } else {
+      lines.push(spelled, raw.rawHeaders[at + 1] ?? '');
+    }
+  }
+  const isTrusted = options.trust(raw.address);
+  const claimed: Claimed = seen.claimed;
+  lines.push('Via', [...seen.via, `${raw.httpVersion} limpet`].join(', '));
+  lines.push(...forwardedLines(raw.address, host, claimed, isTrusted));
+  return lines;
+}

@@ -1,0 +1,439 @@
+import { assign } from './assignment.ts';
+import type { NodeId, RequestId, SessionId } from './ids.ts';
+import type { FromCopySide, FromOwnKeeper, ToCopySide, ToOwnKeeper } from './messages.ts';
+import type { Rank } from './rank.ts';
+import {
+  applyCommit,
+  buryUnder,
+  dropAnswer,
+  emptyRecord,
+  isSameMember,
+  ringGained,
+  sameMark,
+  snapshot,
+  ViewHistory,
+  type WorkingRecord,
+  workingRecord,
+} from './record.ts';
+import { unreachable } from './unreachable.ts';
+import { compareViews, numberOf, type View, type ViewNumber } from './view.ts';
+
+/** Messages of a view that has not come yet are held (P3); more than this and the link is cut, so that its far end starts over. */
+export const heldMessagesMax = 50_000;
+/** Ids per offer message. */
+export const offerBatch = 256;
+/** Unconfirmed copies are offered again this often, in milliseconds (P6). */
+export const offerAgainMs = 5_000;
+
+/** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
+const endedPerTick = 200;
+const endedMarginMs = 60_000;
+
+export type CopyEvent =
+  | { readonly kind: 'view'; readonly view: View }
+  | { readonly kind: 'message'; readonly from: NodeId; readonly message: ToCopySide }
+  | { readonly kind: 'own'; readonly message: ToOwnKeeper | ToCopySide }
+  /** Brings up to `budget` records to the current view; answered by `more` while there is something left. */
+  | { readonly kind: 'sweep'; readonly budget: number }
+  | { readonly kind: 'tick' };
+
+type FromPrimary = ToCopySide & { readonly kind: 'write' | 'record' | 'digest' | 'confirmed' };
+
+export type CopyEffect =
+  | { readonly kind: 'send'; readonly to: NodeId; readonly message: FromCopySide }
+  | { readonly kind: 'own'; readonly message: FromCopySide | FromOwnKeeper }
+  | { readonly kind: 'more' }
+  /** Too many messages held for this member: end its link. */
+  | { readonly kind: 'cut'; readonly member: NodeId }
+  | { readonly kind: 'done'; readonly view: ViewNumber };
+
+interface Copy {
+  record: WorkingRecord;
+  /** The view of the last accepted write: of two copies the one with the newer custody is right, then the higher version (P6). */
+  custody: ViewNumber;
+  /** The view it was last brought to. */
+  seen: View;
+  primary: NodeId | null;
+  /** The present primary has shown that it holds this session. */
+  confirmed: boolean;
+  inWriteSet: boolean;
+  /** Requests still running at this process's app loop, the former primary (P10). */
+  running: Set<RequestId>;
+}
+
+/**
+ * The copy side of a member (P3, answers of P6, confirmations of P9): what the keeper thread runs.
+ *
+ * Invariants: a copy is never ahead of its primary within one custody; nothing of an older view is accepted; a copy that
+ * its primary has not confirmed is never dropped.
+ */
+export class CopyMachine {
+  readonly #self: NodeId;
+  readonly #rank: Rank;
+  readonly #views = new ViewHistory();
+  readonly #copies = new Map<SessionId, Copy>();
+  readonly #unconfirmed = new Set<SessionId>();
+  #future: { readonly from: NodeId | null; readonly message: ToCopySide | ToOwnKeeper; readonly view: ViewNumber }[] = [];
+  /** Claims that wait for the own app loop to hand its record down. */
+  readonly #waiting = new Map<SessionId, { readonly from: NodeId; readonly view: ViewNumber }[]>();
+  /** The newest view in which this member may have lost primaries; the app loop must have swept to it. */
+  #barrier: ViewNumber | null = null;
+  #appSwept: ViewNumber | null = null;
+  #sweep: Iterator<SessionId> | null = null;
+  #oldest: Iterator<[SessionId, Copy]> | null = null;
+  #nowMs = 0;
+  #offeredAtMs = 0;
+  #effects: CopyEffect[] = [];
+  #promoted = 0;
+
+  constructor(options: { readonly self: NodeId; readonly rank: Rank }) {
+    this.#self = options.self;
+    this.#rank = options.rank;
+  }
+
+  /** Sessions held as copies, tombstones left out; counted now. */
+  count(): { readonly sessions: number; readonly bytes: number } {
+    let sessions = 0;
+    let bytes = 0;
+    for (const { record } of this.#copies.values()) {
+      if (record.deleted || record.mark.version === 0) continue;
+      sessions += 1;
+      for (const value of record.attributes.values()) bytes += value.byteLength;
+    }
+    return { sessions, bytes };
+  }
+
+  /** Not every copy has been brought to the current view yet. */
+  get sweeping(): boolean {
+    return this.#sweep !== null;
+  }
+
+  /** Sessions whose primary has not confirmed that it holds them. */
+  get unconfirmed(): number {
+    return this.#unconfirmed.size;
+  }
+
+  /** Copies that the current view made this member primary of. */
+  get promoted(): number {
+    return this.#promoted;
+  }
+
+  get view(): View | null {
+    return this.#views.current;
+  }
+
+  step(event: CopyEvent, nowMs: number): readonly CopyEffect[] {
+    this.#nowMs = nowMs;
+    this.#effects = [];
+    switch (event.kind) {
+      case 'view':
+        this.#enter(event.view);
+        break;
+      case 'message':
+        this.#receive(event.from, event.message);
+        break;
+      case 'own':
+        this.#receive(null, event.message);
+        break;
+      case 'sweep':
+        this.#sweepSome(event.budget);
+        break;
+      case 'tick':
+        this.#tick();
+        break;
+      default:
+        unreachable(event);
+    }
+    return this.#effects;
+  }
+
+  #enter(view: View): void {
+    const former = this.#views.current;
+    if (!this.#views.append(view)) return;
+    if (ringGained(former, view)) this.#barrier = view;
+    this.#promoted = 0;
+    this.#sweep = this.#copies.keys();
+    this.#waiting.clear(); // Claims of a former view: whoever asked asks again.
+    this.#effects.push({ kind: 'more' });
+    const held = this.#future;
+    this.#future = [];
+    for (const { from, message } of held) this.#receive(from, message);
+  }
+
+  #receive(from: NodeId | null, message: ToCopySide | ToOwnKeeper): void {
+    switch (message.kind) {
+      case 'taken':
+        this.#drop(message.id);
+        return;
+      case 'finished':
+        this.#finished(message.id, message.request);
+        return;
+      case 'delivered':
+        for (const [id, request] of message.requests) {
+          const copy = this.#copies.get(id);
+          if (copy !== undefined) dropAnswer(copy.record, request);
+        }
+        return;
+      case 'relay':
+        // The keeper passes these on without reading them; the app loop judges them.
+        if (from !== null) this.#effects.push({ kind: 'own', message: { kind: 'relayed', from, message: message.message } });
+        return;
+    }
+    const view = this.#views.current;
+    const order = view === null ? 1 : compareViews(message.view, view);
+    if (order > 0) {
+      this.#hold(from, message);
+      return;
+    }
+    if (message.kind === 'demoted') {
+      this.#takeBack(message);
+      return;
+    }
+    if (message.kind === 'swept') {
+      this.#appSwept = message.view;
+      this.#report();
+      return;
+    }
+    // Older than what is known here: refused without an answer; the sender will enter the view and start over (P3).
+    if (order < 0 || view === null) return;
+    if (message.kind === 'claim') this.#claim(from ?? this.#self, message.id, view);
+    else this.#accept(from ?? this.#self, view, message);
+  }
+
+  #finished(id: SessionId, request: RequestId): void {
+    const copy = this.#copies.get(id);
+    if (copy === undefined) return;
+    copy.running.delete(request);
+    if (copy.running.size > 0) return;
+    if (copy.record.mark.version === 0 || (copy.confirmed && !copy.inWriteSet)) this.#drop(id);
+  }
+
+  #hold(from: NodeId | null, message: (ToCopySide | ToOwnKeeper) & { readonly view: ViewNumber }): void {
+    if (this.#future.length >= heldMessagesMax) {
+      this.#future = this.#future.filter((held) => held.from !== from);
+      if (from !== null) this.#effects.push({ kind: 'cut', member: from });
+      return;
+    }
+    this.#future.push({ from, message, view: message.view });
+  }
+
+  /** P3: a message of the current view from `from`. */
+  #accept(from: NodeId, view: View, message: FromPrimary): void {
+    const id = message.kind === 'record' ? message.record.id : message.id;
+    const { primary, writeSet } = assign(this.#rank, view, id);
+    if (primary !== from) return;
+    const copy = this.#advance(id);
+    if (message.kind === 'confirmed') {
+      if (copy !== undefined) this.#confirm(id, copy);
+      return;
+    }
+    if (!writeSet.includes(this.#self)) return;
+    if (message.kind === 'digest') {
+      if (copy === undefined || !sameMark(copy.record.mark, message.mark)) this.#answer(from, { kind: 'need', id, view: numberOf(view) });
+      else this.#keep(from, id, copy, view);
+      return;
+    }
+    if (message.kind === 'record') {
+      const { record } = message;
+      const overtaken =
+        copy !== undefined && compareViews(copy.custody, view) === 0 && record.mark.version <= copy.record.mark.version;
+      this.#keep(from, id, overtaken ? copy : this.#put(id, workingRecord(record), view), view);
+      return;
+    }
+    const mine = copy?.record.mark;
+    if (copy !== undefined && mine !== undefined && sameMark(mine, message.mark)) {
+      this.#keep(from, id, copy, view);
+      return;
+    }
+    const fits = mine === undefined ? message.previous.version === 0 : sameMark(mine, message.previous);
+    if (!fits) {
+      this.#answer(from, { kind: 'need', id, view: numberOf(view) });
+      return;
+    }
+    const current = copy ?? this.#put(id, emptyRecord(id), view);
+    applyCommit(current.record, message.mark, message.commit);
+    const { bury } = message.commit;
+    if (bury !== null && message.buried !== null) {
+      const old = this.#advance(bury) ?? this.#put(bury, emptyRecord(bury), view);
+      buryUnder(old.record, message.buried, message.commit);
+      this.#keep(from, bury, old, view);
+    }
+    this.#keep(from, id, current, view);
+  }
+
+  /** Accepted: custody is of this view, and the primary is told so. */
+  #keep(from: NodeId, id: SessionId, copy: Copy, view: View): void {
+    copy.custody = view;
+    this.#answer(from, { kind: 'ack', id, view: numberOf(view), version: copy.record.mark.version });
+  }
+
+  #confirm(id: SessionId, copy: Copy): void {
+    copy.confirmed = true;
+    this.#unconfirmed.delete(id);
+    if (!copy.inWriteSet && copy.running.size === 0) this.#drop(id);
+    if (this.#unconfirmed.size === 0) this.#report();
+  }
+
+  /** A copy made by its primary's own message is confirmed by that. */
+  #put(id: SessionId, record: WorkingRecord, view: View): Copy {
+    const known = this.#copies.get(id);
+    if (known !== undefined) {
+      known.record = record;
+      return known;
+    }
+    const { primary, writeSet } = assign(this.#rank, view, id);
+    const inWriteSet = writeSet.includes(this.#self);
+    const copy = { record, custody: view, seen: view, primary, confirmed: true, inWriteSet, running: new Set<RequestId>() };
+    this.#copies.set(id, copy);
+    return copy;
+  }
+
+  /** P6: what is held here of a session, once the own app loop cannot hold more of it. */
+  #claim(from: NodeId, id: SessionId, view: View): void {
+    const swept = this.#appSwept !== null && (this.#barrier === null || compareViews(this.#appSwept, this.#barrier) >= 0);
+    if (from === this.#self || swept || this.#barrier === null) {
+      this.#answerClaim(from, id, view);
+      return;
+    }
+    const waiting = this.#waiting.get(id);
+    if (waiting !== undefined) {
+      waiting.push({ from, view });
+      return;
+    }
+    this.#waiting.set(id, [{ from, view }]);
+    this.#effects.push({ kind: 'own', message: { kind: 'demote', id, view: numberOf(view) } });
+  }
+
+  #answerClaim(from: NodeId, id: SessionId, view: View): void {
+    const copy = this.#advance(id);
+    const record = copy === undefined || copy.record.mark.version === 0 ? null : snapshot(copy.record);
+    const custody = copy === undefined || record === null ? null : numberOf(copy.custody);
+    const running = [...(copy?.running ?? [])];
+    this.#answer(from, { kind: 'claimed', id, view: numberOf(view), custody, record, running });
+  }
+
+  /** The own app loop is no longer primary of this session: it becomes a copy, whole or as a list of running requests. */
+  #takeBack(message: ToOwnKeeper & { readonly kind: 'demoted' }): void {
+    const { id, record, running } = message;
+    const view = this.#views.current;
+    if (view === null) return;
+    let copy = this.#advance(id);
+    if (copy === undefined && (record !== null || running.length > 0)) {
+      copy = this.#put(id, emptyRecord(id), view);
+      copy.custody = { term: 0, number: 0 };
+    }
+    // Its custody is that of its last commit: what it committed as primary of that view was its own to commit.
+    if (copy !== undefined && record !== null && compareViews(record.mark.view, copy.custody) >= 0) {
+      copy.record = workingRecord(record);
+      copy.custody = record.mark.view;
+      copy.confirmed = false;
+      this.#unconfirmed.add(id);
+      this.#offer(copy.primary, [id]);
+    }
+    if (copy !== undefined) copy.running = new Set(running);
+    const waiting = this.#waiting.get(id) ?? [];
+    this.#waiting.delete(id);
+    for (const claim of waiting) if (compareViews(claim.view, view) === 0) this.#answerClaim(claim.from, id, view);
+  }
+
+  /** Brings one copy to the current view, through every view in between (P5). */
+  #advance(id: SessionId): Copy | undefined {
+    const copy = this.#copies.get(id);
+    if (copy === undefined) return undefined;
+    for (const view of this.#views.after(copy.seen)) {
+      const { primary, writeSet } = assign(this.#rank, view, id);
+      const stays = primary === copy.primary && primary !== null && isSameMember(copy.seen, view, primary);
+      copy.seen = view;
+      copy.primary = primary;
+      copy.inWriteSet = writeSet.includes(this.#self);
+      if (!stays) {
+        copy.confirmed = false;
+        this.#unconfirmed.add(id);
+        if (primary === this.#self && view === this.#views.current && !copy.record.deleted) this.#promoted += 1;
+      }
+      if (!copy.inWriteSet && copy.confirmed && copy.running.size === 0) {
+        this.#drop(id);
+        return undefined;
+      }
+    }
+    return copy;
+  }
+
+  #drop(id: SessionId): void {
+    this.#copies.delete(id);
+    this.#unconfirmed.delete(id);
+    if (this.#unconfirmed.size === 0) this.#report();
+  }
+
+  #sweepSome(budget: number): void {
+    if (this.#sweep === null) return;
+    const offers = new Map<NodeId, SessionId[]>();
+    for (let left = budget; left > 0; left -= 1) {
+      const next = this.#sweep.next();
+      if (next.done === true) {
+        this.#sweep = null;
+        this.#views.forgetFormer();
+        break;
+      }
+      const copy = this.#advance(next.value);
+      if (copy !== undefined && !copy.confirmed && copy.primary !== null) {
+        const batch = offers.get(copy.primary);
+        if (batch === undefined) offers.set(copy.primary, [next.value]);
+        else batch.push(next.value);
+      }
+    }
+    for (const [primary, ids] of offers) this.#offer(primary, ids);
+    if (this.#sweep !== null) this.#effects.push({ kind: 'more' });
+    else this.#report();
+  }
+
+  #offer(primary: NodeId | null, ids: readonly SessionId[]): void {
+    const view = this.#views.current;
+    if (primary === null || view === null) return;
+    for (let start = 0; start < ids.length; start += offerBatch) {
+      this.#answer(primary, { kind: 'offer', ids: ids.slice(start, start + offerBatch), view: numberOf(view) });
+    }
+  }
+
+  #tick(): void {
+    this.#report();
+    this.#forgetEnded();
+    if (this.#sweep !== null || this.#nowMs - this.#offeredAtMs < offerAgainMs) return;
+    this.#offeredAtMs = this.#nowMs;
+    const offers = new Map<NodeId, SessionId[]>();
+    for (const id of this.#unconfirmed) {
+      const primary = this.#copies.get(id)?.primary;
+      if (primary === undefined || primary === null) continue;
+      const batch = offers.get(primary);
+      if (batch === undefined) offers.set(primary, [id]);
+      else if (batch.length < offerBatch * 8) batch.push(id);
+    }
+    for (const [primary, ids] of offers) this.#offer(primary, ids);
+  }
+
+  /** Only the primary expires (P14), but past its absolute end, with a margin, nobody can need a copy any more. */
+  #forgetEnded(): void {
+    this.#oldest ??= this.#copies.entries();
+    for (let left = endedPerTick; left > 0; left -= 1) {
+      const next = this.#oldest.next();
+      if (next.done === true) {
+        this.#oldest = null;
+        return;
+      }
+      const [id, { record }] = next.value;
+      if (record.expiresAt !== 0 && this.#nowMs > record.expiresAt + endedMarginMs) this.#drop(id);
+    }
+  }
+
+  /** Done with a view: every copy brought to it and confirmed, the own app loop's former records taken over (P9). */
+  #report(): void {
+    const view = this.#views.current;
+    if (view === null || this.#sweep !== null || this.#unconfirmed.size > 0) return;
+    if (this.#barrier !== null && (this.#appSwept === null || compareViews(this.#appSwept, this.#barrier) < 0)) return;
+    this.#effects.push({ kind: 'done', view: numberOf(view) });
+  }
+
+  #answer(to: NodeId, message: FromCopySide): void {
+    this.#effects.push(to === this.#self ? { kind: 'own', message } : { kind: 'send', to, message });
+  }
+}

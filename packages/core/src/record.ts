@@ -1,0 +1,129 @@
+import type { NodeId, RequestId, SessionId } from './ids.ts';
+import type { Commit, Encoded, LogEntry, Mark, SessionRecord } from './messages.ts';
+import { compareViews, type View, type ViewNumber } from './view.ts';
+
+/** Request ids a session remembers at least this long, in milliseconds: twice the longest request deadline (P2). */
+export const logKeptMs = 60_000;
+/** At most this many requests per session are remembered; the oldest go first. */
+export const logEntriesMax = 2_000;
+
+/** A session as a member holds it: the shape of SessionRecord, changed in place by `applyCommit` only. */
+export interface WorkingRecord {
+  readonly id: SessionId;
+  mark: Mark;
+  readonly attributes: Map<string, Encoded>;
+  deleted: boolean;
+  createdAt: number;
+  expiresAt: number;
+  readonly log: Map<RequestId, LogEntry>;
+}
+
+/** The mark before the first version. */
+export const noMark: Mark = { version: 0, view: { term: 0, number: 0 }, by: '' };
+
+export const sameMark = (a: Mark, b: Mark): boolean =>
+  a.version === b.version && a.by === b.by && compareViews(a.view, b.view) === 0;
+
+/** A session before its first commit. */
+export function emptyRecord(id: SessionId): WorkingRecord {
+  return { id, mark: noMark, attributes: new Map(), deleted: false, createdAt: 0, expiresAt: 0, log: new Map() };
+}
+
+export function workingRecord(record: SessionRecord): WorkingRecord {
+  return {
+    ...record,
+    attributes: new Map(record.attributes),
+    log: new Map(record.log.map((entry) => [entry.request, entry])),
+  };
+}
+
+/** What is sent to a member that lacks the session: a copy, so that later commits do not change it under way. */
+export function snapshot(record: WorkingRecord): SessionRecord {
+  const { id, mark, attributes, deleted, createdAt, expiresAt, log } = record;
+  return { id, mark, attributes: new Map(attributes), deleted, createdAt, expiresAt, log: [...log.values()] };
+}
+
+/** Makes `mark` out of the version before it. The same function on primary and copy: equal inputs, equal records. */
+export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit): void {
+  record.mark = mark;
+  if (commit.create !== null) {
+    record.createdAt = commit.create.createdAt;
+    record.expiresAt = commit.create.expiresAt;
+  }
+  for (const name of commit.change.remove) record.attributes.delete(name);
+  for (const [name, value] of commit.change.set) record.attributes.set(name, value);
+  if (commit.destroy) bury(record);
+  remember(record, mark.version, commit);
+}
+
+/** A tombstone keeps its log and its end of life, nothing else (P13). */
+export function bury(record: WorkingRecord): void {
+  record.deleted = true;
+  record.attributes.clear();
+}
+
+/** The tombstone that `commit.bury` makes of the old id: its log entry is kept under both ids (P15). */
+export function buryUnder(record: WorkingRecord, mark: Mark, commit: Commit): void {
+  record.mark = mark;
+  if (record.expiresAt === 0 && commit.create !== null) record.expiresAt = commit.create.expiresAt;
+  bury(record);
+  remember(record, mark.version, commit);
+}
+
+function remember(record: WorkingRecord, version: number, commit: Commit): void {
+  const { request, ordinal: commits, answer, at } = commit;
+  // Set anew so that the map stays ordered by age: forgetting stops at the first entry that is young enough.
+  record.log.delete(request);
+  record.log.set(request, { request, state: 'committed', version, commits, answer, at });
+  for (const carried of commit.carries) {
+    if (record.log.has(carried)) continue;
+    record.log.set(carried, { request: carried, state: 'carried', version, commits: 0, answer: null, at });
+  }
+  for (const [id, entry] of record.log) {
+    if (record.log.size <= logEntriesMax && at - entry.at < logKeptMs) break;
+    record.log.delete(id);
+  }
+}
+
+/** The answer has left: its bytes need not be kept, the id stays (P2). */
+export function dropAnswer(record: WorkingRecord, request: RequestId): void {
+  const entry = record.log.get(request);
+  if (entry !== undefined && entry.answer !== null) record.log.set(request, { ...entry, answer: null });
+}
+
+/** Views a member has been given and not yet brought all its records to, oldest first; the last one is current. */
+export class ViewHistory {
+  #views: View[] = [];
+
+  get current(): View | null {
+    return this.#views.at(-1) ?? null;
+  }
+
+  /** Appends a newer view; false for one that is not newer (a repeated message). */
+  append(view: View): boolean {
+    const current = this.current;
+    if (current !== null && compareViews(view, current) <= 0) return false;
+    this.#views.push(view);
+    return true;
+  }
+
+  /** The views after `seen`, in order. None is ever skipped: a role lost in between must be noticed (P5). */
+  after(seen: ViewNumber | null): readonly View[] {
+    if (seen === null) return this.#views;
+    const last = this.#views.at(-1);
+    if (last === undefined || compareViews(last, seen) <= 0) return [];
+    return this.#views.filter((view) => compareViews(view, seen) > 0);
+  }
+
+  /** Every record has been brought to the current view: the former ones are no longer needed. */
+  forgetFormer(): void {
+    this.#views = this.#views.slice(-1);
+  }
+}
+
+/** Whether some living member may have lost primaries on the way from one view to the next: only a join or a drain does that. */
+export const ringGained = (from: View | null, to: View): boolean =>
+  to.ring.some((id) => from === null || !isSameMember(from, to, id) || !from.ring.includes(id));
+
+export const isSameMember = (from: View, to: View, id: NodeId): boolean =>
+  from.members[id] !== undefined && from.members[id]?.incarnation === to.members[id]?.incarnation;

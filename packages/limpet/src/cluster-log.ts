@@ -1,0 +1,78 @@
+import type { LimpetError } from '@limpet/core';
+import type { ClusterEvent } from '@limpet/supervisor';
+import { type BannerFacts, formatBanner, formatReady } from './format-banner.ts';
+import { formatDeath, ms } from './format-death.ts';
+import { formatError, type Screen } from './screen.ts';
+
+/** Says what happens in a cluster, to people or to programs. Cookies and session ids are in no event, so in no line. */
+export interface ClusterLog {
+  event(event: ClusterEvent): void;
+  note(message: string): void;
+  /** Why it ends. */
+  fail(error: LimpetError): void;
+  /** Everything said has left when it resolves. */
+  flush(): void;
+}
+
+/** What the banner says besides the addresses, which are known once the cluster is ready. */
+export type StartFacts = Omit<BannerFacts, 'url' | 'adminUrl'>;
+
+const nodeStyles = ['cyan', 'magenta', 'yellow', 'green', 'blue'] as const;
+
+/** Lines for people. */
+export function openPrettyLog(screen: Screen, facts: StartFacts, sinceStartMs: () => number): ClusterLog {
+  return {
+    event(event) {
+      for (const line of formatEvent(event, screen, facts, sinceStartMs())) screen.out(line);
+    },
+    note: (message) => screen.out(message),
+    fail: (error) => screen.err(formatError(error, screen)),
+    flush: () => {},
+  };
+}
+
+/** The lines of one event; most events have none. */
+export function formatEvent(
+  event: ClusterEvent,
+  screen: Pick<Screen, 'paint'>,
+  facts: StartFacts,
+  sinceStartMs: number,
+): readonly string[] {
+  const name = (node: string): string => {
+    const style = nodeStyles[Number(node.slice(1)) % nodeStyles.length] ?? 'cyan';
+    return screen.paint(style, node.padEnd(2));
+  };
+  switch (event.kind) {
+    case 'output':
+      return [`${name(event.node)} ${event.line}`];
+    case 'node-ready':
+      return event.notes.map((note) => `${name(event.node)} ${note}`);
+    case 'ready':
+      return [
+        ...formatBanner({ ...facts, url: event.url, adminUrl: event.adminUrl }),
+        screen.paint('green', formatReady(sinceStartMs)),
+      ];
+    case 'death':
+      return [screen.paint('yellow', formatDeath(event.report))];
+    case 'start-failed':
+      return [`${event.node} ended before it was ready (${event.reason}), next start in ${ms(event.retryMs)}`];
+    case 'node-failed':
+      return [screen.paint('red', `${event.node} stays down: ${event.reason}`)];
+    case 'balancer-died':
+      return [screen.paint('yellow', `${event.balancer} died (${event.how}), another one takes its place`)];
+    case 'warning':
+      return [screen.paint('yellow', `warning: ${event.message}`)];
+    case 'stopping':
+      return ['stopping: requests that run are finished (Ctrl-C again ends at once)'];
+    case 'stopped':
+      return [`stopped after ${ms(event.ms)}`];
+    // `died` is followed by `death` with the figures, `all-failed` by the error; the others add nothing to the banner.
+    case 'all-failed':
+    case 'died':
+    case 'starting':
+    case 'node-joined':
+      return [];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,42 @@
+import type { ClusterEvent } from '@limpet/supervisor';
+import pino from 'pino';
+import type { ClusterLog, StartFacts } from './cluster-log.ts';
+import { formatBanner } from './format-banner.ts';
+import { formatDeath } from './format-death.ts';
+
+/** One JSON object per line on standard output. Written synchronously: nothing is lost when the process ends. */
+export function openJsonLog(facts: StartFacts): ClusterLog {
+  const destination = pino.destination({ dest: 1, sync: true });
+  // Whoever read it is gone: the cluster goes on without.
+  destination.on('error', () => {});
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level } }, destination);
+  return {
+    event(event) {
+      const { kind, ...fields } = event;
+      if (event.kind === 'output') return log.info({ node: event.node }, event.line);
+      if (event.kind === 'death' || event.kind === 'died') {
+        return log.warn({ event: kind, ...event.report }, formatDeath(event.report));
+      }
+      if (event.kind === 'ready') {
+        const { tries, ...known } = facts;
+        const [head] = formatBanner({ ...facts, url: event.url, adminUrl: event.adminUrl });
+        return log.info({ event: kind, ...known, ...fields }, `${head} · ready`);
+      }
+      const text = 'message' in event ? event.message : kind;
+      log[levels[kind] ?? 'info']({ event: kind, ...fields }, text);
+    },
+    note: (message) => log.info(message),
+    fail: (error) => log.fatal({ code: error.code }, error.message),
+    flush: () => destination.flushSync(),
+  };
+}
+
+const level = (label: string): { level: string } => ({ level: label });
+
+const levels: { readonly [kind in ClusterEvent['kind']]?: 'warn' | 'error' } = {
+  'start-failed': 'warn',
+  'node-failed': 'error',
+  'all-failed': 'error',
+  'balancer-died': 'warn',
+  warning: 'warn',
+};

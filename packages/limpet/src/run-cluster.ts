@@ -1,0 +1,110 @@
+import { LimpetError } from '@limpet/core';
+import type { Cluster, ClusterEvent } from '@limpet/supervisor';
+import type { ClusterLog } from './cluster-log.ts';
+import type { ExitCode } from './command.ts';
+import { hasTerminal, SignalRules } from './signals.ts';
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Between two tries to stop a cluster that has only begun to start and cannot be asked yet. */
+const stopRetryMs = 50;
+
+export interface ClusterCalls {
+  /** The app's file, for the error that no node runs it. */
+  readonly app: string;
+  start(onEvent: (event: ClusterEvent) => void): Promise<Cluster>;
+  /** Stops it by way of its control socket: the only way before `start` has resolved. */
+  askToStop(): Promise<unknown>;
+}
+
+/** Starts a cluster and stays with it until it has ended; signals are turned into what they ask for. */
+export async function runCluster(calls: ClusterCalls, log: ClusterLog): Promise<ExitCode> {
+  const run = new ClusterLife(calls, log);
+  const rules = new SignalRules(hasTerminal());
+  for (const signal of signals) {
+    process.on(signal, () => {
+      const wish = rules.step(signal, performance.now());
+      if (wish.kind === 'drain') run.drain();
+      else if (wish.kind === 'end') run.endAtOnce();
+      else log.note(wish.why);
+    });
+  }
+  try {
+    return await run.live();
+  } catch (error) {
+    if (!(error instanceof LimpetError)) throw error;
+    log.fail(error);
+    return 1;
+  } finally {
+    log.flush();
+  }
+}
+
+class ClusterLife {
+  readonly #calls: ClusterCalls;
+  readonly #log: ClusterLog;
+  readonly #ended: Promise<void>;
+  #resolveEnded: () => void = () => {};
+  #cluster: Cluster | null = null;
+  #hasEnded = false;
+  #isStopping = false;
+  #code: ExitCode = 0;
+  #failure: LimpetError | null = null;
+
+  constructor(calls: ClusterCalls, log: ClusterLog) {
+    this.#calls = calls;
+    this.#log = log;
+    this.#ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  /** Resolves with the exit code when the cluster has ended, whoever asked for it; rejects when it cannot start. */
+  async live(): Promise<ExitCode> {
+    const starting = this.#calls.start((event) => this.#see(event)).then((cluster) => this.#take(cluster));
+    await Promise.race([starting, this.#ended]);
+    await this.#ended;
+    // A start that failed ends first and rejects then; one that was stopped never resolves: the last event tells.
+    if (this.#cluster === null && !this.#isStopping) await starting;
+    if (this.#failure !== null) throw this.#failure;
+    return this.#code;
+  }
+
+  drain(): void {
+    this.#isStopping = true;
+    if (this.#cluster === null) void this.#stopTheStart();
+    else void this.#cluster.stop();
+  }
+
+  endAtOnce(): void {
+    this.#code = 130;
+    void this.#cluster?.abort();
+  }
+
+  #take(cluster: Cluster): void {
+    this.#cluster = cluster;
+    if (this.#isStopping) void cluster.stop();
+  }
+
+  async #stopTheStart(): Promise<void> {
+    while (!this.#hasEnded && this.#cluster === null) {
+      try {
+        await this.#calls.askToStop();
+      } catch {
+        // It has no control socket yet, or none any more.
+      }
+      await new Promise((resolve) => setTimeout(resolve, stopRetryMs));
+    }
+  }
+
+  #see(event: ClusterEvent): void {
+    this.#log.event(event);
+    if (event.kind === 'all-failed') {
+      this.#failure = new LimpetError('LIMPET_ALL_NODES_FAILED', { app: this.#calls.app, reason: event.reason });
+      void this.#cluster?.stop();
+    }
+    if (event.kind === 'stopped') {
+      this.#hasEnded = true;
+      this.#resolveEnded();
+    }
+  }
+}

@@ -1,0 +1,327 @@
+import {
+  type Commit,
+  type FromCopySide,
+  type FromOwnKeeper,
+  LimpetError,
+  type LogEntry,
+  type Mark,
+  type NodeId,
+  type PrimaryEffect,
+  type PrimaryEvent,
+  PrimaryMachine,
+  type Rank,
+  type RequestId,
+  type SessionId,
+  type Settled,
+  type ToCopySide,
+  type ToOwnKeeper,
+  type View,
+  type ViewNumber,
+  type WorkingRecord,
+} from '@limpet/core';
+import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
+
+/** How often the machine is told the time, in milliseconds. */
+export const tickMs = 50;
+/** Records brought to a new view per turn of the loop: well under 2 ms, so that requests run in between (P5). */
+export const sweepBudget = 200;
+/** A view is reported done again this often, in milliseconds: the supervisor may have been down (P9). */
+const reportAgainMs = 250;
+
+export interface ReplicatedEngineOptions {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly rank: Rank;
+  readonly mint: (kin: SessionId | null) => SessionId;
+  readonly parse: (text: string) => SessionId | null;
+  /** Longest wait that Limpet may add to one request, in milliseconds. */
+  readonly deadlineMs: number;
+  readonly idleMs: number;
+  readonly absoluteMs: number;
+  /** Milliseconds since the epoch on a clock that never goes back. */
+  readonly now: () => number;
+  /** To the keeper of another member. */
+  readonly send: (to: NodeId, message: ToCopySide) => void;
+  /** To this process's own keeper. */
+  readonly own: (message: ToOwnKeeper | ToCopySide) => void;
+  /** Every session this loop is primary of is held by its whole write set in this view. */
+  readonly done: (view: ViewNumber) => void;
+}
+
+class HeldRecord implements Held {
+  readonly record: WorkingRecord;
+  live: unknown = null;
+
+  constructor(record: WorkingRecord) {
+    this.record = record;
+  }
+
+  get id(): SessionId {
+    return this.record.id;
+  }
+  get mark(): Mark {
+    return this.record.mark;
+  }
+  get attributes(): WorkingRecord['attributes'] {
+    return this.record.attributes;
+  }
+  get deleted(): boolean {
+    return this.record.deleted;
+  }
+  get createdAt(): number {
+    return this.record.createdAt;
+  }
+  get expiresAt(): number {
+    return this.record.expiresAt;
+  }
+}
+
+type Answer = PrimaryEffect & { readonly kind: 'opened' | 'moved' | 'settled' };
+
+interface Wait {
+  readonly untilMs: number;
+  /** Null at the deadline. */
+  readonly answer: (answer: Answer | null) => void;
+}
+
+/**
+ * Feeds the primary machine of a worker's app loop and performs its effects. Holds no rule of the protocol: what may be
+ * committed, released or answered is decided in core/primary.ts.
+ */
+export class ReplicatedEngine implements Engine {
+  readonly #options: ReplicatedEngineOptions;
+  readonly #machine: PrimaryMachine;
+  readonly #waits = new Map<number, Wait>();
+  readonly #held = new WeakMap<WorkingRecord, HeldRecord>();
+  /** Commits made so far by each request that runs here. */
+  readonly #ordinals = new Map<RequestId, number>();
+  readonly #timer: NodeJS.Timeout;
+  #token = 0;
+  /** The answer to the token being asked for, when it came within the same step. */
+  #instant: Answer | null = null;
+  #asked = 0;
+  #reported = '';
+  #reportedAtMs = 0;
+
+  constructor(options: ReplicatedEngineOptions) {
+    this.#options = options;
+    const { node: self, incarnation, rank, idleMs } = options;
+    this.#machine = new PrimaryMachine({ self, incarnation, rank, idleMs });
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  // ——— What the runtime of the worker feeds in ———
+
+  get view(): View | null {
+    return this.#machine.view;
+  }
+
+  /** Sessions that this loop is primary of: counted now, tombstones left out. */
+  count(): { readonly primary: number; readonly unprotected: number; readonly bytes: number } {
+    let primary = 0;
+    let bytes = 0;
+    for (const { attributes } of this.#machine.records()) {
+      primary += 1;
+      for (const value of attributes.values()) bytes += value.byteLength;
+    }
+    return { primary, unprotected: this.#machine.unprotected, bytes };
+  }
+
+  isPrimary(id: SessionId): boolean {
+    return this.#machine.isPrimary(id);
+  }
+
+  enter(view: View): void {
+    this.#step({ kind: 'view', view });
+  }
+
+  linked(member: NodeId, incarnation: number, up: boolean): void {
+    this.#step({ kind: 'link', member, incarnation, up });
+  }
+
+  received(from: NodeId, message: FromCopySide): void {
+    this.#step({ kind: 'message', from, message });
+  }
+
+  receivedOwn(message: FromCopySide | FromOwnKeeper): void {
+    this.#step({ kind: 'own', message });
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  // ——— Engine ———
+
+  mint(kin: SessionId | null): SessionId {
+    return this.#options.mint(kin);
+  }
+
+  parse(text: string): SessionId | null {
+    return this.#options.parse(text);
+  }
+
+  open(id: SessionId, request: RequestId): Held | null | Promise<Held | null> {
+    const opened = this.#ask((token) => ({ kind: 'open', id, request, token }));
+    return opened instanceof Promise
+      ? opened.then((answer) => this.#usable(this.#opened(answer)))
+      : this.#usable(this.#opened(opened));
+  }
+
+  create(id: SessionId, request: RequestId): Held {
+    const answer = this.#ask((token) => ({ kind: 'create', id, request, token }));
+    if (answer instanceof Promise) throw new Error('broken invariant: a session is created in one step');
+    const record = this.#opened(answer);
+    if (record === null) throw new Error('broken invariant: a created session is there');
+    return this.#holding(record);
+  }
+
+  commit(held: Held, request: RequestId, input: CommitInput): Verdict | Promise<Verdict> {
+    const ordinal = (this.#ordinals.get(request) ?? 0) + 1;
+    this.#ordinals.set(request, ordinal);
+    const at = this.#options.now();
+    const create = held.mark.version === 0 ? { createdAt: at, expiresAt: at + this.#options.absoluteMs } : null;
+    const commit: Commit = { ...input, request, ordinal, create, at };
+    return this.#verdict((token) => ({ kind: 'commit', id: held.id, commit, token }));
+  }
+
+  safe(held: Held, request: RequestId): Verdict | Promise<Verdict> {
+    return this.#verdict((token) => ({ kind: 'safe', id: held.id, request, token }));
+  }
+
+  logged(held: Held, request: RequestId): LogEntry | null {
+    return (held as HeldRecord).record.log.get(request) ?? null;
+  }
+
+  /** Waits until the entry is safe: an answer from the log shows a committed version like any other. */
+  async recall(id: SessionId, request: RequestId): Promise<LogEntry | null> {
+    const record = this.#opened(await this.#ask((token) => ({ kind: 'open', id, request, token })));
+    try {
+      const entry = record?.log.get(request) ?? null;
+      if (record === null || entry === null) return null;
+      const verdict = await this.safe(this.#holding(record), request);
+      if (verdict.kind !== 'safe') throw new LimpetError('LIMPET_HANDED_OVER');
+      return record.log.get(request) ?? entry;
+    } finally {
+      this.close(id, request);
+    }
+  }
+
+  delivered(held: Held, request: RequestId): void {
+    this.#step({ kind: 'delivered', id: held.id, request });
+  }
+
+  touch(held: Held): void {
+    this.#step({ kind: 'touch', id: held.id });
+  }
+
+  close(id: SessionId, request: RequestId): void {
+    this.#ordinals.delete(request);
+    this.#step({ kind: 'close', id, request });
+  }
+
+  // ——— Steps and waits ———
+
+  #usable(record: WorkingRecord | null): Held | null {
+    if (record === null || record.deleted || this.#options.now() >= record.expiresAt) return null;
+    return this.#holding(record);
+  }
+
+  #holding(record: WorkingRecord): HeldRecord {
+    const known = this.#held.get(record);
+    if (known !== undefined) return known;
+    const held = new HeldRecord(record);
+    this.#held.set(record, held);
+    return held;
+  }
+
+  #opened(answer: Answer | null): WorkingRecord | null {
+    if (answer === null) {
+      throw new LimpetError('LIMPET_DEADLINE', { ms: this.#options.deadlineMs, what: 'the session could not be loaded' });
+    }
+    if (answer.kind === 'moved') throw new LimpetError('LIMPET_HANDED_OVER');
+    if (answer.kind !== 'opened') throw new Error(`broken invariant: ${answer.kind} instead of opened`);
+    return answer.record;
+  }
+
+  #verdict(event: (token: number) => PrimaryEvent): Verdict | Promise<Verdict> {
+    const answer = this.#ask(event);
+    return answer instanceof Promise ? answer.then(verdictOf) : verdictOf(answer);
+  }
+
+  /** At once when the machine answers within the step, else when it does or at the deadline (null). */
+  #ask(event: (token: number) => PrimaryEvent): Answer | Promise<Answer | null> {
+    this.#token += 1;
+    const token = this.#token;
+    this.#asked = token;
+    this.#instant = null;
+    this.#step(event(token));
+    this.#asked = 0;
+    const instant: Answer | null = this.#instant;
+    if (instant !== null) return instant;
+    return new Promise((resolve) => {
+      this.#waits.set(token, { untilMs: this.#options.now() + this.#options.deadlineMs, answer: resolve });
+    });
+  }
+
+  #step(event: PrimaryEvent): void {
+    for (const effect of this.#machine.step(event, this.#options.now())) this.#perform(effect);
+  }
+
+  #perform(effect: PrimaryEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#options.send(effect.to, effect.message);
+        return;
+      case 'own':
+        this.#options.own(effect.message);
+        return;
+      case 'more':
+        setImmediate(() => this.#step({ kind: 'sweep', budget: sweepBudget }));
+        return;
+      case 'done':
+        this.#report(effect.view);
+        return;
+      default:
+        this.#settle(effect);
+    }
+  }
+
+  #settle(answer: Answer): void {
+    if (answer.token === this.#asked) {
+      this.#instant = answer;
+      return;
+    }
+    const wait = this.#waits.get(answer.token);
+    this.#waits.delete(answer.token);
+    wait?.answer(answer);
+  }
+
+  #report(view: ViewNumber): void {
+    const name = `${view.term}.${view.number}`;
+    const now = this.#options.now();
+    if (name === this.#reported && now - this.#reportedAtMs < reportAgainMs) return;
+    this.#reported = name;
+    this.#reportedAtMs = now;
+    this.#options.done(view);
+  }
+
+  /** Waits are in order of their deadline, because all have the same length. */
+  #tick(): void {
+    const now = this.#options.now();
+    for (const [token, wait] of this.#waits) {
+      if (wait.untilMs > now) break;
+      this.#waits.delete(token);
+      wait.answer(null);
+    }
+    this.#step({ kind: 'tick' });
+  }
+}
+
+function verdictOf(answer: Answer | null): Verdict {
+  if (answer === null) return { kind: 'unknown', why: 'deadline' };
+  if (answer.kind !== 'settled') return { kind: 'unknown', why: 'handed-over' };
+  const { settled }: { readonly settled: Settled } = answer;
+  return settled.kind === 'refused' ? { kind: 'unknown', why: 'handed-over' } : settled;
+}

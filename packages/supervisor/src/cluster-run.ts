@@ -1,0 +1,280 @@
+import { type Death, LimpetError, type View } from '@limpet/core';
+import { type Admin, openAdmin, urlOf } from './admin.ts';
+import { Balancers } from './balancers.ts';
+import type { Cluster } from './cluster.ts';
+import { Control } from './control.ts';
+import { keepCrashLog } from './crash-log.ts';
+import { DeathReports } from './deaths.ts';
+import type { ClusterEvent, DeathReport } from './events.ts';
+import type { Keys } from './keys.ts';
+import { Kills } from './kills.ts';
+import type { Listener } from './listener.ts';
+import type { Lock } from './lock.ts';
+import type { ClusterOptions } from './options.ts';
+import { removeTraces } from './orphans.ts';
+import { Places } from './places.ts';
+import { startTimeOf } from './proc.ts';
+import { Reports } from './reports.ts';
+import { type RunDirectory, writeClusterFile } from './run-directory.ts';
+import type { Slot } from './slot.ts';
+import { total } from './stats.ts';
+import { copiesOf, describeCluster, type Status } from './status.ts';
+import { balancerGraceMs, killProcesses, stopProcesses, workerGraceMs } from './stop.ts';
+import { ViewLoop } from './view-loop.ts';
+import { Views } from './views.ts';
+import { type Corpse, Workers } from './workers.ts';
+
+export interface ClusterParts {
+  readonly options: ClusterOptions;
+  readonly run: RunDirectory;
+  readonly sockets: string;
+  readonly lock: Lock;
+  readonly keys: Keys;
+  readonly listener: Listener;
+  /** On the monotonic clock. */
+  readonly startedAt: number;
+  readonly onEvent: (event: ClusterEvent) => void;
+}
+
+/** One life of a cluster: joins the parts; what each decides stands in the parts. */
+export class ClusterRun implements Cluster {
+  readonly #parts: ClusterParts;
+  readonly #places: Places;
+  readonly #control = new Control();
+  readonly #loop: ViewLoop;
+  readonly #workers: Workers;
+  readonly #balancers: Balancers;
+  readonly #deaths: DeathReports;
+  readonly #kills = new Kills();
+  #admin: Admin | null = null;
+  #probes = 0;
+  #phase: 'starting' | 'ready' | 'stopping' = 'starting';
+  #started: { resolve(): void; reject(error: Error): void } | null = null;
+  #stopping: Promise<void> | null = null;
+  #resolveStopped: () => void = () => {};
+  #dropCrashLog: () => void = () => {};
+  readonly stopped: Promise<void>;
+
+  constructor(parts: ClusterParts) {
+    this.#parts = parts;
+    const { options, run, sockets, keys } = parts;
+    const emit = (event: ClusterEvent) => this.#emit(event);
+    this.#places = new Places(options, run, sockets);
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+    this.#deaths = new DeathReports((report) => this.#reported(report));
+    this.#workers = new Workers(this.#places, {
+      emit,
+      ready: ({ id }, { incarnation }) => this.#loop.step({ kind: 'ready', node: id, incarnation, weight: 1 }),
+      died: (corpse) => this.#died(corpse),
+      givenUp: (slot, reason) => this.#givenUp(slot, reason),
+    });
+    this.#balancers = new Balancers(this.#places, {
+      emit,
+      ready: () => this.#checkReady(),
+      failed: (slot, reason) => this.#balancerFailed(slot.name, slot.complaint?.code ?? '', reason),
+    });
+    this.#loop = new ViewLoop(
+      {
+        copies: copiesOf(options),
+        keyId: keys.keyId,
+        wanted: this.#workers.slots.map(({ id }) => id),
+        transfers: options.store === 'buddy',
+      },
+      new Views(run.views),
+      this.#control,
+      {
+        published: (view, before, deaths) => this.#published(view, before, deaths),
+        whole: (view) => this.#deaths.whole(view),
+      },
+    );
+  }
+
+  get url(): string {
+    return urlOf(this.#parts.options.host, this.#parts.listener.port);
+  }
+
+  get adminUrl(): string {
+    return this.#admin?.url ?? '';
+  }
+
+  /** Resolves when requests are served. Rejects when they never will be, with nothing left running. */
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    const { options, sockets, keys, listener } = this.#parts;
+    this.#dropCrashLog = keepCrashLog(this.#places.logOf('supervisor'));
+    try {
+      signal?.throwIfAborted();
+      this.#emit({ kind: 'starting', nodes: options.nodes, balancers: options.balancers, pid: process.pid });
+      this.#admin = await openAdmin(options.adminHost, options.adminPort, () => this.status());
+      const reports = new Reports({
+        options,
+        keys,
+        control: this.#control,
+        loop: this.#loop,
+        workers: this.#workers,
+        balancers: this.#balancers,
+        deaths: this.#deaths,
+        cluster: this,
+      });
+      await this.#control.open(sockets, reports);
+      this.#record();
+      await new Promise<void>((resolve, reject) => {
+        this.#started = { resolve, reject };
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+        this.#workers.startAll(listener.port);
+        this.#balancers.startAll(listener.fd);
+      });
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
+  }
+
+  status(): Status {
+    const { options, run, startedAt } = this.#parts;
+    return describeCluster({
+      options,
+      runDir: run.path,
+      view: this.#loop.view,
+      settled: this.#loop.settled,
+      url: this.url,
+      adminUrl: this.adminUrl,
+      startedAt,
+      slots: this.#workers.slots,
+      balancers: this.#balancers.slots,
+      lastDeaths: this.#deaths.last,
+    });
+  }
+
+  kill(node: string, signal: NodeJS.Signals): Promise<DeathReport> {
+    return this.#kills.kill(this.#workers.slots, node, signal);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end(async () => {
+      // Balancers first: what they have in flight still needs the workers.
+      await stopProcesses(this.#balancers.processes, 'balancer', this.#control, balancerGraceMs);
+      await stopProcesses(this.#workers.processes, 'app', this.#control, workerGraceMs);
+    });
+    return this.#stopping;
+  }
+
+  async abort(): Promise<void> {
+    const killed = () => killProcesses([...this.#balancers.processes, ...this.#workers.processes]);
+    if (this.#stopping !== null) await killed();
+    this.#stopping ??= this.#end(killed);
+    return this.#stopping;
+  }
+
+  async #end(endProcesses: () => Promise<void>): Promise<void> {
+    const begin = performance.now();
+    const wasReady = this.#phase === 'ready';
+    this.#phase = 'stopping';
+    if (wasReady) this.#emit({ kind: 'stopping' });
+    this.#workers.stopStarting();
+    this.#balancers.stopStarting();
+    // The balancers hold it still: they take what is in the queue, then close it.
+    this.#parts.listener.close();
+    await endProcesses();
+    this.#deaths.close();
+    this.#loop.close();
+    this.#places.follower.close();
+    // Whoever asked over the control socket is answered before it goes.
+    this.#resolveStopped();
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([this.#control.close(), this.#admin?.close()]);
+    removeTraces(this.#parts.run);
+    await this.#parts.lock.release();
+    this.#dropCrashLog();
+    if (wasReady) this.#emit({ kind: 'stopped', ms: Math.round(performance.now() - begin) });
+  }
+
+  #died({ slot, life, death, error, at }: Corpse): void {
+    const wasMember = this.#loop.isMember(slot.id, death.incarnation);
+    this.#loop.step({ kind: 'died', death });
+    this.#deaths.silent(slot.id, false);
+    const view = this.#loop.view;
+    if (!wasMember || view === null) return;
+    const { node, incarnation, how, cause } = death;
+    const publishedMs = Math.round((performance.now() - at) * 10) / 10;
+    const report = this.#deaths.begin({
+      report: { node, incarnation, pid: life.running.pid, how, cause, error, publishedMs },
+      view: this.#removedIn ?? view,
+      proofAt: at,
+      signalAt: life.signal?.at ?? null,
+      lastPrimary: total(life.stats, 'primary'),
+      hadCopies: copiesOf(this.#parts.options) > 1,
+      probe: this.#sendProbe(slot),
+    });
+    if (this.#phase !== 'stopping') this.#emit({ kind: 'died', report });
+  }
+
+  /** The view that removed the node whose death is being told. */
+  #removedIn: View | null = null;
+
+  #published(view: View, before: View | null, deaths: readonly Death[]): void {
+    if (deaths.length > 0) this.#removedIn = view;
+    for (const id of view.ring) {
+      const incarnation = view.members[id]?.incarnation ?? 0;
+      if (before?.ring.includes(id) && before.members[id]?.incarnation === incarnation) continue;
+      this.#emit({ kind: 'node-joined', node: id, incarnation, view: { term: view.term, number: view.number } });
+      this.#deaths.joined(id, incarnation);
+    }
+    this.#checkReady();
+  }
+
+  #sendProbe({ id }: Slot): number | null {
+    const [balancer] = this.#control.of('balancer');
+    if (balancer === undefined || (this.#loop.view?.ring.length ?? 0) === 0) return null;
+    this.#probes += 1;
+    balancer.send({ kind: 'probe', node: id, sequence: this.#probes });
+    return this.#probes;
+  }
+
+  #reported(report: DeathReport): void {
+    this.#kills.reported(report);
+    if (this.#phase !== 'stopping') this.#emit({ kind: 'death', report });
+  }
+
+  #givenUp(slot: Slot, reason: string): void {
+    this.#deaths.silent(slot.id, true);
+    this.#loop.step({ kind: 'givenUp', node: slot.id });
+    if (!this.#workers.slots.every(({ givenUp }) => givenUp)) return;
+    this.#emit({ kind: 'all-failed', reason });
+    this.#fail(new LimpetError('LIMPET_ALL_NODES_FAILED', { app: this.#parts.options.app.file, reason }));
+  }
+
+  #balancerFailed(name: string, code: string, reason: string): void {
+    const { host } = this.#parts.options;
+    const { port } = this.#parts.listener;
+    if (code === 'EADDRINUSE') this.#fail(new LimpetError('LIMPET_PORT_IN_USE', { host, port, option: '--port' }));
+    else this.#fail(new LimpetError('LIMPET_BALANCER_FAILED', { name, reason, log: this.#places.logOf(name) }));
+  }
+
+  #fail(error: LimpetError): void {
+    this.#started?.reject(error);
+    this.#started = null;
+  }
+
+  #checkReady(): void {
+    const ring = this.#loop.view?.ring ?? [];
+    if (this.#phase !== 'starting' || this.#started === null || ring.length === 0 || !this.#balancers.allReady) return;
+    this.#phase = 'ready';
+    this.#record();
+    const ms = Math.round(performance.now() - this.#parts.startedAt);
+    this.#emit({ kind: 'ready', ms, url: this.url, adminUrl: this.adminUrl, nodes: ring });
+    this.#started.resolve();
+    this.#started = null;
+  }
+
+  #record(): void {
+    const { run, sockets } = this.#parts;
+    const { pid } = process;
+    writeClusterFile(run, { pid, startTime: startTimeOf(pid), sockets, url: this.url, adminUrl: this.adminUrl });
+  }
+
+  #emit(event: ClusterEvent): void {
+    this.#parts.onEvent(event);
+  }
+}

@@ -1,0 +1,80 @@
+import type { ViewNumber } from '@limpet/core';
+
+/** What one death did, figure by figure; null while, or because, it is not known. */
+export interface DeathReport {
+  readonly node: string;
+  readonly incarnation: number;
+  readonly pid: number;
+  /** `SIGKILL`, `exit 1`. */
+  readonly how: string;
+  /** `killed`: somebody's wish. `self`: its own program. */
+  readonly cause: 'killed' | 'self';
+  /** First line of the app's own error, where it left one. */
+  readonly error: string | null;
+  /** Milliseconds since the epoch at which the death was proven. */
+  readonly at: number;
+  /** The view without it. */
+  readonly view: ViewNumber;
+  /** Sessions whose primary it was. */
+  readonly sessions: number | null;
+  /** How many of them each survivor took over. */
+  readonly took: Readonly<Record<string, number>>;
+  /** Sessions of which there was no other copy. */
+  readonly lost: number | null;
+  /** From the signal to the proof, when the signal was ours. */
+  readonly detectedMs: number | null;
+  /** From the proof until the next view was on disk and sent. */
+  readonly publishedMs: number;
+  /** From the signal when it was ours, else from the proof, until a request for one of its users was served. */
+  readonly servedAfterMs: number | null;
+  /** From the proof until every session had all its copies again. */
+  readonly copiesAfterMs: number | null;
+  /** From the proof until the node's next incarnation was in the ring. */
+  readonly backAfterMs: number | null;
+  /** Nothing more will become known. */
+  readonly complete: boolean;
+}
+
+/** What happens in a cluster, in the order it happens. */
+export type ClusterEvent =
+  /** Processes are being started. */
+  | { readonly kind: 'starting'; readonly nodes: number; readonly balancers: number; readonly pid: number }
+  /** One line that a process wrote. `node` is the name of a node or a balancer. */
+  | { readonly kind: 'output'; readonly node: string; readonly line: string }
+  /** A worker listens. `notes`: other ports of its app and where they went. */
+  | {
+      readonly kind: 'node-ready';
+      readonly node: string;
+      readonly incarnation: number;
+      readonly notes: readonly string[];
+    }
+  /** Requests are served. */
+  | {
+      readonly kind: 'ready';
+      readonly ms: number;
+      readonly url: string;
+      readonly adminUrl: string;
+      readonly nodes: readonly string[];
+    }
+  /** A worker died that was in the cluster. */
+  | { readonly kind: 'died'; readonly report: DeathReport }
+  /** What came of that death, once everything is known or 10 s have passed. */
+  | { readonly kind: 'death'; readonly report: DeathReport }
+  /** A worker ended before it listened and is started again after `retryMs`. */
+  | {
+      readonly kind: 'start-failed';
+      readonly node: string;
+      readonly incarnation: number;
+      readonly reason: string;
+      readonly retryMs: number;
+    }
+  /** The node stays down. */
+  | { readonly kind: 'node-failed'; readonly node: string; readonly reason: string }
+  /** The node is in the ring: at the start, or again. */
+  | { readonly kind: 'node-joined'; readonly node: string; readonly incarnation: number; readonly view: ViewNumber }
+  | { readonly kind: 'balancer-died'; readonly balancer: string; readonly how: string }
+  /** No node could be started. */
+  | { readonly kind: 'all-failed'; readonly reason: string }
+  | { readonly kind: 'warning'; readonly message: string }
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'stopped'; readonly ms: number };

@@ -1,0 +1,50 @@
+import { readJson, replaceFile } from './files.ts';
+import { isAlive } from './proc.ts';
+
+/** A process of the cluster as the run directory remembers it. */
+export interface ProcessEntry {
+  readonly name: string;
+  readonly role: 'worker' | 'balancer';
+  readonly incarnation: number;
+  readonly pid: number;
+  readonly startTime: string | null;
+}
+
+/** The processes that were started and not yet proven dead, on disk so that they can be ended without a supervisor. */
+export class ProcessTable {
+  readonly #path: string;
+  readonly #entries = new Map<number, ProcessEntry>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  add(entry: ProcessEntry): void {
+    this.#entries.set(entry.pid, entry);
+    this.#write();
+  }
+
+  remove(pid: number): void {
+    if (this.#entries.delete(pid)) this.#write();
+  }
+
+  #write(): void {
+    replaceFile(this.#path, `${JSON.stringify([...this.#entries.values()])}\n`, false);
+  }
+}
+
+/** Those of the table's processes that still live. */
+export function readLiving(path: string): readonly ProcessEntry[] {
+  const content = readJson(path);
+  if (!Array.isArray(content)) return [];
+  return content.filter(isEntry).filter((entry) => isAlive(entry.pid, entry.startTime));
+}
+
+function isEntry(value: unknown): value is ProcessEntry {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, role, pid } = value as Partial<ProcessEntry>;
+  // A pid of 0 or below would signal whole groups.
+  return (
+    typeof name === 'string' && (role === 'worker' || role === 'balancer') && Number.isInteger(pid) && Number(pid) > 1
+  );
+}

@@ -1,0 +1,162 @@
+import { type FromSupervisor, LimpetError, type Side, unreachable } from '@limpet/core';
+import { bodyOf } from './ask.ts';
+import type { Balancers } from './balancers.ts';
+import type { Cluster } from './cluster.ts';
+import type { Control, ControlHooks, Hello, Peer, Report } from './control.ts';
+import type { DeathReports } from './deaths.ts';
+import type { Keys } from './keys.ts';
+import type { ClusterOptions } from './options.ts';
+import { answerSession, readKill } from './questions.ts';
+import type { ViewLoop } from './view-loop.ts';
+import type { Workers } from './workers.ts';
+
+export interface ReportsParts {
+  readonly options: ClusterOptions;
+  readonly keys: Keys;
+  readonly control: Control;
+  readonly loop: ViewLoop;
+  readonly workers: Workers;
+  readonly balancers: Balancers;
+  readonly deaths: DeathReports;
+  readonly cluster: Cluster;
+}
+
+/** Takes what workers, balancers and commands say, to where it belongs. */
+export class Reports implements ControlHooks {
+  readonly #parts: ReportsParts;
+
+  constructor(parts: ReportsParts) {
+    this.#parts = parts;
+  }
+
+  admit(hello: Hello, peer: Peer): boolean {
+    if (hello.role === 'command') return true;
+    if (!this.#isOurs(hello)) return false;
+    peer.send(this.#welcome());
+    if (!this.#parts.loop.catchUp(peer)) {
+      // A worker whose copies are that old holds nothing of worth; its next incarnation joins anew.
+      this.#parts.workers.lifeOf(hello.name, hello.incarnation)?.life.running.kill('SIGKILL');
+      return false;
+    }
+    if (hello.role === 'balancer') return true;
+    const found = this.#parts.workers.lifeOf(hello.name, hello.incarnation);
+    if (found !== null) this.#parts.workers.connected(found.slot, found.life, hello.role);
+    return true;
+  }
+
+  /** The pid too: a forked child of the app that took over the variables is not the worker. */
+  #isOurs({ role, name, incarnation, pid }: Hello): boolean {
+    const { workers, balancers } = this.#parts;
+    if (role === 'balancer') return balancers.slotOf(name, incarnation)?.running?.pid === pid;
+    return workers.lifeOf(name, incarnation)?.life.running.pid === pid;
+  }
+
+  #welcome(): FromSupervisor {
+    const { options, keys } = this.#parts;
+    const { cookieName, headerName, store, deadlineMs, idleMs, absoluteMs, trustProxy } = options;
+    const { rankKey, macKeys } = keys;
+    const times = { deadlineMs, idleMs, absoluteMs };
+    const names = { cookieName, headerName, secureCookie: 'auto' as const };
+    return { kind: 'welcome', rankKey, macKeys, store, ...names, ...times, trustProxy };
+  }
+
+  message(peer: Peer, message: Report): void {
+    switch (peer.role) {
+      case 'app':
+      case 'keeper':
+        this.#fromWorker(peer, peer.role, message);
+        return;
+      case 'balancer':
+        this.#fromBalancer(peer, message);
+        return;
+      case 'command':
+        if (message.kind === 'ask') void this.#answer(peer, message);
+        return;
+      default:
+        unreachable(peer.role);
+    }
+  }
+
+  /** The end of a link is a reason to look, not a death (P7). */
+  gone({ name, incarnation }: Peer): void {
+    this.#parts.workers.lifeOf(name, incarnation)?.life.running.look();
+    this.#parts.balancers.slotOf(name, incarnation)?.running?.look();
+  }
+
+  #fromWorker(peer: Peer, side: Side, message: Report): void {
+    const { workers, loop, deaths } = this.#parts;
+    const found = workers.lifeOf(peer.name, peer.incarnation);
+    if (found === null) return;
+    const { slot, life } = found;
+    switch (message.kind) {
+      case 'ready':
+        if (side === 'app') workers.listening(slot, life, message.notes);
+        return;
+      case 'done':
+        if (this.#parts.options.store === 'buddy') {
+          loop.step({ kind: 'done', node: slot.id, incarnation: life.incarnation, side, view: message.view });
+        }
+        return;
+      case 'stats': {
+        const { kind: _, ...stats } = message;
+        life.stats[side] = stats;
+        deaths.stats(slot.id, side, stats);
+        return;
+      }
+      case 'failed':
+        life.complaint = message.message;
+        return;
+      default:
+        return;
+    }
+  }
+
+  #fromBalancer(peer: Peer, message: Report): void {
+    const { workers, balancers, deaths } = this.#parts;
+    const slot = balancers.slotOf(peer.name, peer.incarnation);
+    if (slot === null) return;
+    switch (message.kind) {
+      case 'ready':
+        balancers.ready(slot);
+        return;
+      case 'reset':
+        workers.lifeOf(message.node, message.incarnation)?.life.running.look();
+        return;
+      case 'probed':
+        deaths.probed(message.sequence, message.ok);
+        return;
+      case 'failed':
+        slot.complaint = { code: message.code, message: message.message };
+        return;
+      default:
+        return;
+    }
+  }
+
+  async #answer(peer: Peer, { sequence, question, body }: Report & { readonly kind: 'ask' }): Promise<void> {
+    try {
+      peer.send({ kind: 'answer', sequence, ok: true, body: await this.#ask(question, body) });
+    } catch (error) {
+      peer.send({ kind: 'answer', sequence, ok: false, body: bodyOf(error) });
+    }
+  }
+
+  #ask(question: string, body: unknown): unknown {
+    const { cluster, keys, loop, options } = this.#parts;
+    switch (question) {
+      case 'status':
+        return cluster.status();
+      case 'kill': {
+        const { node, signal } = readKill(body);
+        return cluster.kill(node, signal);
+      }
+      case 'session':
+        return answerSession(keys, loop.view, options.cookieName, body);
+      case 'stop':
+        void cluster.stop();
+        return cluster.stopped;
+      default:
+        throw new LimpetError('LIMPET_BAD_REQUEST', { why: `it does not know "${question}"` });
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { NodeId, Side } from '@limpet/core';
+import type { Running } from './launch.ts';
+import type { OutputFile } from './output.ts';
+import type { HeldOutput } from './start-output.ts';
+import type { SideStats } from './stats.ts';
+
+/** A node's place in the supervisor: what is known of it over all its incarnations, and of the present one. */
+export interface Slot {
+  readonly id: NodeId;
+  /** Counted from 0. */
+  readonly index: number;
+  readonly output: OutputFile;
+  incarnation: number;
+  everReady: boolean;
+  firstStartAt: number | null;
+  shortLives: number;
+  /** Why it is down, null while it is not. */
+  reason: string | null;
+  givenUp: boolean;
+  restart: NodeJS.Timeout | null;
+  /** The present incarnation, null while none runs. */
+  life: Life | null;
+}
+
+/** One incarnation. */
+export interface Life {
+  readonly incarnation: number;
+  readonly running: Running;
+  readonly held: HeldOutput;
+  readonly timer: NodeJS.Timeout;
+  readonly sides: Set<Side>;
+  listening: boolean;
+  /** When it was ready, on the monotonic clock; null before. */
+  readyAt: number | null;
+  notes: readonly string[];
+  /** What it, or the supervisor, said is wrong with it. */
+  complaint: string | null;
+  stats: Partial<Record<Side, SideStats>>;
+  /** The last signal the supervisor sent it on somebody's wish. */
+  signal: { readonly name: NodeJS.Signals; readonly at: number } | null;
+}
+
+export const newSlot = (id: NodeId, index: number, output: OutputFile): Slot => ({
+  id,
+  index,
+  output,
+  incarnation: 0,
+  everReady: false,
+  firstStartAt: null,
+  shortLives: 0,
+  reason: null,
+  givenUp: false,
+  restart: null,
+  life: null,
+});

@@ -1,0 +1,127 @@
+import type { NodeId, View, ViewNumber } from '@limpet/core';
+import type { BalancerSlot } from './balancers.ts';
+import { appVersion } from './commands.ts';
+import type { DeathReport } from './events.ts';
+import type { ClusterOptions } from './options.ts';
+import type { Slot } from './slot.ts';
+import { total } from './stats.ts';
+
+/** The cluster at one look: `limpet status --json` and `GET /api/status`. */
+export interface Status {
+  readonly view: ViewNumber | null;
+  readonly url: string;
+  readonly admin: { readonly url: string };
+  readonly supervisor: { readonly pid: number; readonly uptimeMs: number };
+  readonly balancers: readonly BalancerStatus[];
+  readonly nodes: readonly NodeStatus[];
+  readonly ring: readonly string[];
+  /** The ring being moved to, null when stable. */
+  readonly next: readonly string[] | null;
+  /** Every session has all its copies. */
+  readonly settled: boolean;
+  /** Sessions with fewer copies than wanted. */
+  readonly unprotected: number;
+  readonly store: 'buddy' | 'memory';
+  readonly copies: number;
+  readonly appFile: string;
+  readonly runDir: string;
+  /** The newest last. */
+  readonly lastDeaths: readonly DeathReport[];
+}
+
+export interface BalancerStatus {
+  readonly id: string;
+  readonly pid: number | null;
+  readonly incarnation: number;
+  readonly health: 'alive' | 'starting' | 'dead';
+}
+
+export interface NodeStatus {
+  readonly id: string;
+  readonly pid: number | null;
+  readonly incarnation: number;
+  /** `starting`: its process runs and is not a member yet. */
+  readonly health: 'alive' | 'starting' | 'suspect' | 'dead';
+  /** What the operator wants of it. */
+  readonly mode: 'ready';
+  readonly version: string;
+  readonly sessions: { readonly primary: number; readonly buddy: number };
+  readonly unprotected: number;
+  readonly inFlight: number;
+  readonly bytes: number;
+  /** How often it was started. */
+  readonly starts: number;
+  /** Other ports of the app and where they went. */
+  readonly ports: readonly string[];
+  /** Why it is down or was started anew, null when neither. */
+  readonly reason: string | null;
+  /** It will not be started again. */
+  readonly givenUp: boolean;
+}
+
+export interface StatusInput {
+  readonly options: ClusterOptions;
+  readonly runDir: string;
+  readonly view: View | null;
+  readonly settled: boolean;
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly startedAt: number;
+  readonly slots: readonly Slot[];
+  readonly balancers: readonly BalancerSlot[];
+  readonly lastDeaths: readonly DeathReport[];
+}
+
+export function describeCluster(input: StatusInput): Status {
+  const { options, view } = input;
+  const nodes = input.slots.map((slot) => describeNode(slot, view));
+  return {
+    view: view && { term: view.term, number: view.number },
+    url: input.url,
+    admin: { url: input.adminUrl },
+    supervisor: { pid: process.pid, uptimeMs: Math.round(performance.now() - input.startedAt) },
+    balancers: input.balancers.map(describeBalancer),
+    nodes,
+    ring: view?.ring ?? [],
+    next: view?.next ?? null,
+    settled: input.settled,
+    unprotected: nodes.reduce((sum, node) => sum + node.unprotected, 0),
+    store: options.store,
+    copies: copiesOf(options),
+    appFile: options.app.file,
+    runDir: input.runDir,
+    lastDeaths: input.lastDeaths,
+  };
+}
+
+/** A session in memory has no copy, whatever was asked for. */
+export const copiesOf = (options: ClusterOptions): number => (options.store === 'memory' ? 1 : options.copies);
+
+function describeNode(slot: Slot, view: View | null): NodeStatus {
+  const { life } = slot;
+  const stats = life?.stats ?? {};
+  return {
+    id: slot.id,
+    pid: life?.running.pid ?? null,
+    incarnation: slot.incarnation,
+    health: life === null ? 'dead' : isMember(slot.id, life.incarnation, view) ? 'alive' : 'starting',
+    mode: 'ready',
+    version: appVersion,
+    sessions: { primary: total(stats, 'primary'), buddy: total(stats, 'buddy') },
+    unprotected: total(stats, 'unprotected'),
+    inFlight: total(stats, 'inFlight'),
+    bytes: total(stats, 'bytes'),
+    starts: slot.incarnation,
+    ports: life?.notes ?? [],
+    reason: slot.reason,
+    givenUp: slot.givenUp,
+  };
+}
+
+const isMember = (id: NodeId, incarnation: number, view: View | null): boolean =>
+  view?.members[id]?.incarnation === incarnation;
+
+function describeBalancer(slot: BalancerSlot): BalancerStatus {
+  const health = slot.running === null ? 'dead' : slot.readyAt === null ? 'starting' : 'alive';
+  return { id: slot.name, pid: slot.running?.pid ?? null, incarnation: slot.incarnation, health };
+}

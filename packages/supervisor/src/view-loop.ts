@@ -1,0 +1,130 @@
+import {
+  type Death,
+  hasMember,
+  Membership,
+  type MembershipEvent,
+  type NodeId,
+  unreachable,
+  type View,
+  type ViewNumber,
+} from '@limpet/core';
+import type { Control, Peer } from './control.ts';
+import type { Views } from './views.ts';
+
+/** How often the membership machine is told that time passes. */
+const tickMs = 250;
+
+export interface ViewLoopHooks {
+  /** On disk and sent. `before` is the view it replaces. */
+  published(view: View, before: View | null, deaths: readonly Death[], diskMs: number): void;
+  /** Every session has all its copies as of this view. */
+  whole(view: ViewNumber): void;
+}
+
+export interface ViewLoopOptions {
+  readonly copies: number;
+  readonly keyId: number;
+  readonly wanted: readonly NodeId[];
+  /** False for a store without copies: then a member has nothing to transfer and is done with every view at once. */
+  readonly transfers: boolean;
+}
+
+/** Runs the membership machine: events in, views to disk and then to everyone. It holds no rules. */
+export class ViewLoop {
+  readonly #membership: Membership;
+  readonly #views: Views;
+  readonly #control: Control;
+  readonly #hooks: ViewLoopHooks;
+  readonly #transfers: boolean;
+  readonly #timer: NodeJS.Timeout;
+  readonly #queue: MembershipEvent[] = [];
+  #running = false;
+  #settled: { readonly view: ViewNumber; readonly whole: boolean } | null = null;
+
+  constructor(options: ViewLoopOptions, views: Views, control: Control, hooks: ViewLoopHooks) {
+    const { copies, keyId, wanted } = options;
+    this.#membership = new Membership({ term: views.lastTerm() + 1, copies, keyId, wanted });
+    this.#views = views;
+    this.#control = control;
+    this.#hooks = hooks;
+    this.#transfers = options.transfers;
+    this.#timer = setInterval(() => this.step({ kind: 'tick' }), tickMs);
+  }
+
+  get view(): View | null {
+    return this.#membership.view;
+  }
+
+  /** Every session has its copies in the present view. */
+  get settled(): boolean {
+    return this.#settled !== null;
+  }
+
+  /** Takes the event and performs all that follows from it, in this turn. */
+  step(event: MembershipEvent): void {
+    this.#queue.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#perform(next);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #perform(event: MembershipEvent): void {
+    let before = this.view;
+    for (const effect of this.#membership.step(event, performance.now())) {
+      switch (effect.kind) {
+        case 'publish':
+          this.#publish(effect.view, before, effect.deaths);
+          before = effect.view;
+          break;
+        case 'settled': {
+          const { term, number } = effect.view;
+          this.#settled = { view: { term, number }, whole: effect.whole };
+          this.#control.broadcast({ kind: 'settled', ...this.#settled });
+          this.#hooks.whole({ term, number });
+          break;
+        }
+        default:
+          unreachable(effect);
+      }
+    }
+  }
+
+  #publish(view: View, before: View | null, deaths: readonly Death[]): void {
+    this.#settled = null;
+    const diskMs = this.#views.persist(view, deaths);
+    this.#control.broadcast({ kind: 'views', views: [view], deaths });
+    this.#hooks.published(view, before, deaths, diskMs);
+    // A joint view ends only when every record has been acknowledged by its whole write set.
+    if (before !== null && before.next !== null && view.next === null && deaths.length === 0) this.#hooks.whole(view);
+    if (!this.#transfers) this.#allDone(view);
+  }
+
+  #allDone(view: View): void {
+    for (const node of view.ring) {
+      const incarnation = view.members[node]?.incarnation ?? 0;
+      for (const side of ['app', 'keeper'] as const) this.#queue.push({ kind: 'done', node, incarnation, side, view });
+    }
+    if (!this.#running) this.step({ kind: 'tick' });
+  }
+
+  /** Sends what the peer has not seen; false when it is too far behind to catch up and has to join anew. */
+  catchUp(peer: Peer): boolean {
+    const missed = this.#views.missedSince(peer.seen);
+    if (missed === null) return false;
+    if (missed.views.length > 0) peer.send({ kind: 'views', ...missed });
+    if (this.#settled !== null) peer.send({ kind: 'settled', ...this.#settled });
+    return true;
+  }
+
+  isMember(node: NodeId, incarnation: number): boolean {
+    return this.view !== null && hasMember(this.view, node, incarnation);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

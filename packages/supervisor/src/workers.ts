@@ -1,0 +1,195 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Death, formatAddress, type NodeId, nodeIdAt, type Side } from '@limpet/core';
+import { decideRestart, longLifeMs } from './back-off.ts';
+import { workerLaunch } from './commands.ts';
+import { takeDeathNote } from './death-note.ts';
+import { classifyCause, type Ending, formatEnding } from './ending.ts';
+import type { ClusterEvent } from './events.ts';
+import { launch } from './launch.ts';
+import type { Places } from './places.ts';
+import { type Life, newSlot, type Slot } from './slot.ts';
+import { StartOutput } from './start-output.ts';
+import type { Stoppable } from './stop.ts';
+
+/** A worker that is proven dead. */
+export interface Corpse {
+  readonly slot: Slot;
+  readonly life: Life;
+  readonly death: Death;
+  readonly error: string | null;
+  /** Of the proof, on the monotonic clock. */
+  readonly at: number;
+}
+
+export interface WorkerHooks {
+  emit(event: ClusterEvent): void;
+  /** It listens and both its sides are connected. */
+  ready(slot: Slot, life: Life): void;
+  /** Called before anything is started in its place. */
+  died(corpse: Corpse): void;
+  givenUp(slot: Slot, reason: string): void;
+}
+
+/** Starts the workers, and starts them again when they die. */
+export class Workers {
+  readonly slots: readonly Slot[];
+  readonly #places: Places;
+  readonly #hooks: WorkerHooks;
+  readonly #startOutput: StartOutput;
+  #publicPort = 0;
+  #stopping = false;
+
+  constructor(places: Places, hooks: WorkerHooks) {
+    this.#places = places;
+    this.#hooks = hooks;
+    this.#startOutput = new StartOutput((node, line) => hooks.emit({ kind: 'output', node, line }));
+    this.slots = Array.from({ length: places.options.nodes }, (_, index) => this.#newSlot(nodeIdAt(index + 1), index));
+  }
+
+  #newSlot(id: NodeId, index: number): Slot {
+    const slot: Slot = newSlot(
+      id,
+      index,
+      this.#places.openOutput(id, (line) => {
+        if (slot.life === null || slot.life.readyAt !== null) this.#hooks.emit({ kind: 'output', node: id, line });
+        else slot.life.held.line(line);
+      }),
+    );
+    return slot;
+  }
+
+  /** Those that run. */
+  get processes(): readonly Stoppable[] {
+    return this.slots.flatMap(({ id, life }) => (life === null ? [] : [{ name: id, running: life.running }]));
+  }
+
+  startAll(publicPort: number): void {
+    this.#publicPort = publicPort;
+    for (const slot of this.slots) this.#start(slot);
+  }
+
+  /** From now on the dead stay dead. */
+  stopStarting(): void {
+    this.#stopping = true;
+    for (const slot of this.slots) if (slot.restart !== null) clearTimeout(slot.restart);
+  }
+
+  /** The present life of the node, when it is that incarnation. */
+  lifeOf(name: string, incarnation: number): { readonly slot: Slot; readonly life: Life } | null {
+    const slot = this.slots.find(({ id }) => id === name);
+    return slot?.life?.incarnation === incarnation ? { slot, life: slot.life } : null;
+  }
+
+  connected(slot: Slot, life: Life, side: Side): void {
+    life.sides.add(side);
+    this.#checkReady(slot, life);
+  }
+
+  listening(slot: Slot, life: Life, notes: readonly string[]): void {
+    life.listening = true;
+    life.notes = notes;
+    this.#checkReady(slot, life);
+  }
+
+  #checkReady(slot: Slot, life: Life): void {
+    const needsKeeper = this.#places.options.store === 'buddy';
+    if (life.readyAt !== null || !life.listening || (needsKeeper && !life.sides.has('keeper'))) return;
+    life.readyAt = performance.now();
+    clearTimeout(life.timer);
+    life.held.release();
+    slot.everReady = true;
+    slot.reason = null;
+    this.#hooks.emit({ kind: 'node-ready', node: slot.id, incarnation: life.incarnation, notes: life.notes });
+    this.#hooks.ready(slot, life);
+  }
+
+  #start(slot: Slot): void {
+    if (this.#stopping) return;
+    const { watch, table, options } = this.#places;
+    slot.restart = null;
+    slot.incarnation += 1;
+    slot.firstStartAt ??= performance.now();
+    const incarnation = slot.incarnation;
+    const running = launch(workerLaunch(this.#places, slot, this.#publicPort), watch, table, (ending) =>
+      this.#buried(slot, incarnation, ending),
+    );
+    if ('failed' in running) {
+      running.failed.then((reason) => this.#again(slot, null, `it could not be started: ${reason}`));
+      return;
+    }
+    const timer = setTimeout(() => this.#tooSlow(slot, incarnation), options.readyTimeoutMs);
+    slot.life = {
+      incarnation,
+      running,
+      timer,
+      held: this.#startOutput.begin(slot.id),
+      sides: new Set(),
+      listening: false,
+      readyAt: null,
+      notes: [],
+      complaint: null,
+      stats: {},
+      signal: null,
+    };
+  }
+
+  #tooSlow(slot: Slot, incarnation: number): void {
+    const life = slot.life;
+    if (life === null || life.incarnation !== incarnation) return;
+    const seconds = this.#places.options.readyTimeoutMs / 1_000;
+    life.complaint ??= `it did not listen on a port within ${seconds} s`;
+    life.running.kill('SIGKILL');
+  }
+
+  #buried(slot: Slot, incarnation: number, ending: Ending): void {
+    const life = slot.life;
+    if (life === null || life.incarnation !== incarnation) return;
+    const at = performance.now();
+    const address = formatAddress({ id: slot.id, incarnation });
+    const note = takeDeathNote(this.#places.sockets, address);
+    const cause = classifyCause(ending, life.signal !== null || this.#stopping);
+    const death: Death = {
+      node: slot.id,
+      incarnation,
+      cause,
+      how: formatEnding(ending),
+      running: note?.running ?? null,
+    };
+    this.#hooks.died({ slot, life, death, error: note?.error ?? null, at });
+    clearTimeout(life.timer);
+    for (const end of ['http', 'copy']) rmSync(join(this.#places.sockets, `${address}.${end}`), { force: true });
+    slot.output.finish();
+    if (life.readyAt === null) life.held.fail();
+    slot.life = null;
+    const before = life.readyAt === null ? ' before it listened on a port' : '';
+    const reason = life.complaint ?? note?.error ?? life.held.reason() ?? `it ended (${death.how})${before}`;
+    this.#again(slot, life, reason);
+  }
+
+  #again(slot: Slot, life: Life | null, reason: string): void {
+    slot.reason = reason;
+    if (this.#stopping) return;
+    const now = performance.now();
+    const readyAt = life?.readyAt ?? null;
+    slot.shortLives = readyAt !== null && now - readyAt >= longLifeMs ? 0 : slot.shortLives + 1;
+    const decision = decideRestart({
+      everReady: slot.everReady,
+      starts: slot.incarnation,
+      sinceFirstStartMs: now - (slot.firstStartAt ?? now),
+      shortLives: slot.shortLives,
+    });
+    if (decision.kind === 'giveUp') {
+      slot.givenUp = true;
+      this.#hooks.emit({ kind: 'node-failed', node: slot.id, reason });
+      this.#hooks.givenUp(slot, reason);
+      return;
+    }
+    if (readyAt === null) {
+      const retryMs = decision.delayMs;
+      this.#hooks.emit({ kind: 'start-failed', node: slot.id, incarnation: slot.incarnation, reason, retryMs });
+    }
+    // Not in this turn even without delay: whoever learns of the death in it sees the node down, never already changed.
+    slot.restart = setTimeout(() => this.#start(slot), decision.delayMs);
+  }
+}

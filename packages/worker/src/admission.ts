@@ -1,0 +1,223 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type LogEntry, decideRetried, type NodeId, type Rank, type SessionId, unreachable } from '@limpet/core';
+import type { Engine, Held, RequestContext } from '@limpet/session';
+import { decideAdmission } from './admission-rule.ts';
+import { presentPeer } from './app-addresses.ts';
+import type { Front } from './app-server.ts';
+import { type Exchange, Gate } from './gate.ts';
+import { type InternalHead, takeInternalHead } from './internal-head.ts';
+import { internalLines, ownResponse } from './response-head.ts';
+import type { Running } from './running.ts';
+import type { ViewFeed } from './view-feed.ts';
+
+export interface AdmissionOptions {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly views: ViewFeed;
+  readonly engine: Engine;
+  readonly rank: Rank;
+  readonly running: Running;
+  /** Where the balancer names no deadline. */
+  readonly deadlineMs: number;
+}
+
+type Entry = LogEntry | null;
+
+/** One request between its head and its first listener in the app. */
+interface Arrival {
+  readonly head: InternalHead;
+  readonly session: SessionId | null;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse | null;
+  readonly gate: Gate;
+  readonly exchange: Exchange;
+  readonly proceed: () => void;
+}
+
+/**
+ * What every request passes before the app sees it, in this order: internal headers off, view and primary (P1), the
+ * supervisor's probe, the log of a retried one (P20), its context for `session()`. Without waiting, all of it is one
+ * synchronous step, so nothing changes between the decision and the handler.
+ */
+export class Admission implements Front {
+  readonly #options: AdmissionOptions;
+  readonly #gates = new WeakMap<Duplex, Gate>();
+  readonly #contexts = new WeakMap<IncomingMessage, RequestContext>();
+  #stopping = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  contextOf(req: IncomingMessage): RequestContext | null {
+    return this.#contexts.get(req) ?? null;
+  }
+
+  /** From now on every request is answered 421: certain that nothing of it has run. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  connection(socket: Socket, port: number): void {
+    presentPeer(socket, port);
+    this.#gates.set(socket, new Gate(socket));
+  }
+
+  request(req: IncomingMessage, res: ServerResponse, proceed: () => void): void {
+    const arrival = this.#arrive(req, res, req.socket, proceed);
+    if (arrival !== null) return this.#admit(arrival);
+    res.writeHead(400, { connection: 'close' });
+    res.end('this port is for the balancer\n');
+  }
+
+  upgrade(req: IncomingMessage, socket: Duplex, proceed: () => void): void {
+    const arrival = this.#arrive(req, null, socket, proceed);
+    if (arrival !== null) return this.#admit(arrival);
+    socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+  }
+
+  #arrive(req: IncomingMessage, res: ServerResponse | null, socket: Duplex, proceed: () => void): Arrival | null {
+    const { engine, views } = this.#options;
+    const head = takeInternalHead(req);
+    const gate = this.#gates.get(socket);
+    if (head === null || gate === undefined || !(socket instanceof Socket)) return null;
+    const waitMs = head.deadlineMs ?? this.#options.deadlineMs;
+    const session = head.session === null ? null : engine.parse(head.session);
+    const context: RequestContext = {
+      request: head.request,
+      session,
+      deadlineAt: performance.now() + waitMs,
+      participant: null,
+    };
+    const leave = this.#enter(context, res, socket);
+    const exchange: Exchange = {
+      context,
+      response: res,
+      lines: () => internalLines(head.request, views.current),
+      pieceWaitMs: waitMs,
+      ...(res === null && { headPassed: leave }),
+    };
+    this.#contexts.set(req, context);
+    gate.begin(exchange);
+    res?.once('close', () => gate.finish(exchange));
+    return { head, session, req, res, gate, exchange, proceed };
+  }
+
+  /** Counts it as running until its response is over, or the connection, whichever comes first. */
+  #enter(context: RequestContext, res: ServerResponse | null, socket: Socket): () => void {
+    const { engine, running } = this.#options;
+    running.add(context.request);
+    let over = false;
+    const leave = (): void => {
+      if (over) return;
+      over = true;
+      socket.removeListener('close', leave);
+      // The session layer closes what it has opened, when its handler is done; without it admission was the only one.
+      if (context.participant !== null) context.participant.end();
+      else if (context.session !== null) engine.close(context.session, context.request);
+      running.remove(context.request);
+    };
+    if (res === null) socket.once('close', leave);
+    else {
+      // All of it was accepted by the connection: the buddy need not keep it (P2).
+      res.once('finish', () => {
+        if (!this.#gates.get(socket)?.cut) context.participant?.delivered();
+      });
+      res.once('close', leave);
+    }
+    return leave;
+  }
+
+  #admit(arrival: Arrival): void {
+    const { node, incarnation, views, rank } = this.#options;
+    const { head, session } = arrival;
+    const rule = decideAdmission({ node, incarnation, view: views.current, asked: head.view, session, rank });
+    if (this.#stopping || rule.kind === 'elsewhere') return this.#answer(arrival, 421);
+    if (rule.kind === 'wait') return this.#wait(arrival);
+    if (head.probe) return this.#probe(arrival);
+    if (head.attempt > 1) return this.#retried(arrival);
+    this.#proceed(arrival);
+  }
+
+  #wait(arrival: Arrival): void {
+    const waitMs = Math.max(0, arrival.exchange.context.deadlineAt - performance.now());
+    void this.#options.views.reach(arrival.head.view, waitMs).then((reached) => {
+      if (arrival.req.socket.destroyed) return;
+      if (reached) this.#admit(arrival);
+      else this.#answer(arrival, 421);
+    });
+  }
+
+  /** Proves that a session whose primary died is served again: whatever stands in a user's way stands in the probe's. */
+  #probe(arrival: Arrival): void {
+    this.#open(
+      arrival,
+      () => this.#answer(arrival, 204),
+      () => this.#answer(arrival, 503, 'not-executed'),
+    );
+  }
+
+  #retried(arrival: Arrival): void {
+    const { head, gate, exchange, session, req } = arrival;
+    const obey = (entry: Entry): void => {
+      if (entry === null && head.prior === null) return this.#proceed(arrival);
+      const decision = decideRetried(entry, req.method ?? '', head.prior ?? 'nothing');
+      switch (decision) {
+        case 'run':
+          return this.#proceed(arrival);
+        case 'answer':
+          if (entry?.answer) return gate.replay(exchange, entry.answer);
+          return this.#answer(arrival, 502, 'executed');
+        case 'executed':
+        case 'unknown':
+          return this.#answer(arrival, 502, decision);
+        default:
+          return unreachable(decision);
+      }
+    };
+    if (session === null) return obey(null);
+    this.#open(arrival, obey, () => {
+      // Nobody could be asked in time: what an earlier attempt did stays in the dark.
+      if (head.prior === null) this.#answer(arrival, 503, 'not-executed');
+      else this.#answer(arrival, 504, 'unknown');
+    });
+  }
+
+  /** Loads the session, at once where it is held, and looks the request up in its log. */
+  #open(arrival: Arrival, opened: (entry: Entry) => void, failed: () => void): void {
+    const { engine } = this.#options;
+    const { head, session, req } = arrival;
+    if (session === null) return opened(null);
+    // A session that ended still knows the request that ended it.
+    const look = (held: Held | null): Entry | Promise<Entry> =>
+      held === null ? (engine.recall?.(session, head.request) ?? null) : engine.logged(held, head.request);
+    const held = engine.open(session, head.request);
+    const entry = held instanceof Promise ? held.then(look) : look(held);
+    if (!(entry instanceof Promise)) return opened(entry);
+    entry.then(
+      (found) => {
+        if (!req.socket.destroyed) opened(found);
+      },
+      () => {
+        if (!req.socket.destroyed) failed();
+      },
+    );
+  }
+
+  #proceed({ head, res, proceed }: Arrival): void {
+    if (head.admit) res?.writeProcessing();
+    proceed();
+  }
+
+  #answer({ exchange, gate, res, req }: Arrival, status: 204 | 421 | 502 | 503 | 504, verdict?: 'not-executed' | 'executed' | 'unknown'): void {
+    const lines = exchange.lines();
+    // An upgrade's connection belongs to nobody any more, and one with a body to come would have to be read first.
+    if (res === null || !req.complete) return gate.answer(ownResponse(status, lines, verdict ?? null));
+    if (verdict) res.setHeader('limpet-verdict', verdict);
+    res.sendDate = false;
+    res.writeHead(status, status === 204 ? {} : { 'content-length': 0 });
+    res.end();
+  }
+}

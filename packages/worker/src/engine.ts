@@ -1,0 +1,54 @@
+import { createPlacementRank, createRank, type Rank, sipKey, type Welcome } from '@limpet/core';
+import type { Engine } from '@limpet/session';
+import type { Control } from './control.ts';
+import { createMint } from './mint.ts';
+import { startReplication } from './replication.ts';
+import type { Run } from './run.ts';
+import type { ViewFeed } from './view-feed.ts';
+
+/** What the supervisor is told of the sessions here. The keeper tells of the copies itself. */
+export interface EngineCounts {
+  readonly primary: number;
+  readonly buddy: number;
+  readonly unprotected: number;
+  readonly promoted: number;
+  readonly bytes: number;
+}
+
+/** The engine of this worker, and what the worker's own work needs of it. */
+export interface EngineSeat {
+  readonly engine: Engine;
+  readonly rank: Rank;
+  counts(): EngineCounts;
+}
+
+/**
+ * Builds the engine and starts the keeper. Resolves when both can serve. The store `memory` is the same engine in a
+ * cluster whose views ask for one copy: nothing is sent to a buddy, and a join still hands sessions over.
+ */
+export async function createEngine(
+  welcome: Welcome,
+  run: Run & { readonly version: string },
+  views: ViewFeed,
+  control: Control,
+): Promise<EngineSeat> {
+  const rankKey = sipKey(welcome.rankKey);
+  const rank = createRank(rankKey);
+  const mint = createMint(run.node, createPlacementRank(rankKey), welcome.macKeys.map(sipKey), () => views.current);
+  const { engine, enter } = await startReplication({
+    ...run,
+    welcome,
+    rank,
+    mint,
+    done: (view) => control.send({ kind: 'done', view }),
+  });
+  if (views.current !== null) enter(views.current);
+  views.subscribe((fresh) => {
+    for (const view of fresh) enter(view);
+  });
+  return {
+    engine,
+    rank,
+    counts: () => ({ ...engine.count(), buddy: 0, promoted: 0 }),
+  };
+}

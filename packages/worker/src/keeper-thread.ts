@@ -1,0 +1,123 @@
+import { type MessagePort, workerData } from 'node:worker_threads';
+import {
+  type CopyEffect,
+  type CopyEvent,
+  CopyMachine,
+  createRank,
+  type FromCopySide,
+  type FromOwnKeeper,
+  type FromSupervisor,
+  formatAddress,
+  type Introduction,
+  type NodeId,
+  sipKey,
+  type ToCopySide,
+  type ToOwnKeeper,
+  type ToSupervisor,
+} from '@limpet/core';
+import { dial, type Link, listen, socketPath } from '@limpet/transport';
+
+/** What the app's loop gives the keeper when it starts it. */
+export interface KeeperData {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly sockets: string;
+  readonly version: string;
+  readonly rankKey: Uint8Array;
+  readonly port: MessagePort;
+}
+
+const tickMs = 50;
+const statsMs = 500;
+/** Copies brought to a new view per turn of the loop. */
+const sweepBudget = 500;
+/** A view is reported done again this often, in milliseconds (P9). */
+const reportAgainMs = 250;
+
+/**
+ * The keeper: the copy side of a worker on a thread of its own, so that a page that blocks the app's loop does not make
+ * every other node's writes wait. It receives copies, answers claims and follows views by itself.
+ */
+const { node, incarnation, sockets, version, rankKey, port } = workerData as KeeperData;
+const machine = new CopyMachine({ self: node, rank: createRank(sipKey(rankKey)) });
+const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
+const now = () => performance.timeOrigin + performance.now();
+let reported = '';
+let reportedAtMs = 0;
+
+const control = dial<FromSupervisor, ToSupervisor>(socketPath(sockets, 'control'), {
+  open() {
+    const { view: seen } = machine;
+    control.send({ kind: 'hello', role: 'keeper', name: node, incarnation, pid: process.pid, seen, version });
+  },
+  message(message) {
+    if (message.kind !== 'views') return;
+    for (const view of message.views) step({ kind: 'view', view });
+    sendStats();
+  },
+});
+
+function step(event: CopyEvent): void {
+  for (const effect of machine.step(event, now())) perform(effect);
+}
+
+function perform(effect: CopyEffect): void {
+  switch (effect.kind) {
+    case 'send':
+      links.get(effect.to)?.send(effect.message);
+      return;
+    case 'own':
+      port.postMessage(effect.message satisfies FromCopySide | FromOwnKeeper);
+      return;
+    case 'more':
+      setImmediate(sweep);
+      return;
+    case 'cut':
+      links.get(effect.member)?.close();
+      return;
+    case 'done': {
+      const name = `${effect.view.term}.${effect.view.number}`;
+      if (name === reported && now() - reportedAtMs < reportAgainMs) return;
+      reported = name;
+      reportedAtMs = now();
+      control.send({ kind: 'done', view: effect.view });
+      return;
+    }
+  }
+}
+
+function sweep(): void {
+  step({ kind: 'sweep', budget: sweepBudget });
+  if (!machine.sweeping) sendStats();
+}
+
+function sendStats(): void {
+  const { view, promoted, unconfirmed: unprotected } = machine;
+  const { sessions: buddy, bytes } = machine.count();
+  control.send({ kind: 'stats', view, primary: 0, buddy, unprotected, inFlight: 0, promoted, bytes });
+}
+
+await listen<Introduction | ToCopySide, FromCopySide>(
+  socketPath(sockets, `${formatAddress({ id: node, incarnation })}.copy`),
+  (link) => {
+    let from: NodeId | null = null;
+    return {
+      message(message) {
+        if (message.kind === 'member') {
+          from = message.node;
+          links.set(from, link);
+        } else if (from !== null) {
+          step({ kind: 'message', from, message });
+        }
+      },
+      close() {
+        if (from !== null && links.get(from) === link) links.delete(from);
+      },
+    };
+  },
+);
+
+port.on('message', (message: ToOwnKeeper | ToCopySide) => step({ kind: 'own', message }));
+setInterval(() => step({ kind: 'tick' }), tickMs);
+setInterval(sendStats, statsMs);
+port.postMessage({ kind: 'listening' });

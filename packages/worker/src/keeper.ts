@@ -1,0 +1,41 @@
+import { once } from 'node:events';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { FromCopySide, FromOwnKeeper, NodeId, ToCopySide, ToOwnKeeper } from '@limpet/core';
+import type { KeeperData } from './keeper-thread.ts';
+
+/** The own keeper as the app's loop sees it. */
+export interface Keeper {
+  post(message: ToOwnKeeper | ToCopySide): void;
+}
+
+/**
+ * Starts the keeper thread and resolves once it accepts links. The thread ending is fatal: a worker whose copies are
+ * gone must not go on as if it held them.
+ */
+export async function startKeeper(
+  options: Omit<KeeperData, 'port'> & {
+    readonly node: NodeId;
+    readonly received: (message: FromCopySide | FromOwnKeeper) => void;
+  },
+): Promise<Keeper> {
+  const { received, ...data } = options;
+  const { port1: port, port2 } = new MessageChannel();
+  const thread = new Worker(new URL('./keeper-thread.js', import.meta.url), {
+    workerData: { ...data, port: port2 } satisfies KeeperData,
+    transferList: [port2],
+    // Nothing of the app: neither its preloads nor its arguments.
+    execArgv: [],
+    argv: [],
+    name: 'limpet keeper',
+  });
+  thread.on('error', (error) => {
+    process.stderr.write(`limpet: the keeper thread failed: ${error.stack ?? error.message}\n`);
+    process.exit(1);
+  });
+  await once(port, 'message');
+  port.on('message', received);
+  // The app decides how long the process lives.
+  port.unref();
+  thread.unref();
+  return { post: (message) => port.postMessage(message) };
+}

@@ -1,0 +1,102 @@
+import {
+  type FromCopySide,
+  type FromOwnKeeper,
+  formatAddress,
+  type Introduction,
+  type NodeId,
+  parseSessionId,
+  type Rank,
+  type SessionId,
+  sipKey,
+  type ToCopySide,
+  type View,
+  type ViewNumber,
+  type Welcome,
+} from '@limpet/core';
+import { ReplicatedEngine } from '@limpet/session';
+import { dial, type Link, socketPath } from '@limpet/transport';
+import { type Keeper, startKeeper } from './keeper.ts';
+
+/** One worker's share in replication: its engine, its keeper, and a link to every other member's keeper. */
+export interface Replication {
+  readonly engine: ReplicatedEngine;
+  /** Views in order, none skipped. */
+  enter(view: View): void;
+}
+
+export async function startReplication(options: {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly sockets: string;
+  readonly version: string;
+  readonly welcome: Welcome;
+  readonly rank: Rank;
+  readonly mint: (kin: SessionId | null) => SessionId;
+  readonly done: (view: ViewNumber) => void;
+}): Promise<Replication> {
+  const { node, incarnation, sockets, version, welcome, rank, mint, done } = options;
+  const macKeys = welcome.macKeys.map(sipKey);
+  const links = new Map<NodeId, { readonly incarnation: number; readonly link: Link<FromCopySide, Introduction | ToCopySide> }>();
+  // The keeper answers only what the engine has asked it: nothing is received before the engine is there.
+  const early: (FromCopySide | FromOwnKeeper)[] = [];
+  let receive = (message: FromCopySide | FromOwnKeeper): void => {
+    early.push(message);
+  };
+  const keeper: Keeper = await startKeeper({
+    node,
+    incarnation,
+    sockets,
+    version,
+    rankKey: welcome.rankKey,
+    received: (message) => receive(message),
+  });
+  const engine = new ReplicatedEngine({
+    node,
+    incarnation,
+    rank,
+    mint,
+    parse: (text) => parseSessionId(text, macKeys),
+    deadlineMs: welcome.deadlineMs,
+    idleMs: welcome.idleMs,
+    absoluteMs: welcome.absoluteMs,
+    now: () => performance.timeOrigin + performance.now(),
+    send: (to, message) => links.get(to)?.link.send(message),
+    own: (message) => keeper.post(message),
+    done,
+  });
+  receive = (message) => engine.receivedOwn(message);
+  for (const message of early) receive(message);
+
+  /** A link to each present incarnation, none to a former one. */
+  function follow(view: View): void {
+    for (const [id, known] of links) {
+      if (view.members[id]?.incarnation === known.incarnation) continue;
+      links.delete(id);
+      known.link.close();
+    }
+    for (const member of Object.values(view.members)) {
+      if (member.id === node || links.has(member.id)) continue;
+      const link: Link<FromCopySide, Introduction | ToCopySide> = dial(
+        socketPath(sockets, `${formatAddress(member)}.copy`),
+        {
+          open() {
+            link.send({ kind: 'member', node, incarnation });
+            engine.linked(member.id, member.incarnation, true);
+          },
+          message: (message) => engine.received(member.id, message),
+          close: () => engine.linked(member.id, member.incarnation, false),
+        },
+        { redial: true, unref: true },
+      );
+      links.set(member.id, { incarnation: member.incarnation, link });
+    }
+  }
+
+  return {
+    engine,
+    enter(view) {
+      engine.enter(view);
+      follow(view);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { LimpetError, numberOf } from '@limpet/core';
+import { contract, loadedFrom, type Runtime, runtimeSymbol, version } from '@limpet/session';
+import { Admission } from './admission.ts';
+import { DoorPath } from './app-door.ts';
+import { type Control, connectControl } from './control.ts';
+import { leaveDeathNote } from './death-note.ts';
+import { createEngine, type EngineSeat } from './engine.ts';
+import { patchListen } from './listen-patch.ts';
+import type { Run } from './run.ts';
+import { Running } from './running.ts';
+import { Stopper } from './stop.ts';
+import { ViewFeed } from './view-feed.ts';
+
+/** The supervisor listens before it starts anyone: an answer that takes longer will not come. */
+const welcomeMs = 10_000;
+/** A cluster whose supervisor is gone for good ends itself after this time. */
+const orphanMs = 600_000;
+/** What running requests get when a worker without a supervisor is told to stop. */
+const orphanGraceMs = 10_000;
+/** How often the supervisor is told what goes on here. */
+const statsEveryMs = 500;
+/** How long the app may go on opening servers before the first one is taken for the app's. */
+const graceMs = 300;
+
+/** Makes a worker of this process. Resolves when the app may run; ends the process when there is no supervisor. */
+export async function startWorker(run: Run): Promise<void> {
+  // The supervisor follows files, but an operator may have given pipes: a reader that is gone must not end the worker.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  refuseSecondCopy();
+  const views = new ViewFeed();
+  const running = new Running();
+  const door = new DoorPath(run);
+  const stopper = new Stopper(door, running);
+  leaveDeathNote(
+    run,
+    () => running.list(),
+    () => stopper.stopping,
+  );
+  const orphaned = (): void => void stopper.stop(orphanGraceMs);
+  const control = await connectControl(run, views, { version, welcomeMs, orphanMs, orphaned }).catch(endWithout);
+  const { welcome } = control;
+  const seat = await createEngine(welcome, { ...run, version }, views, control);
+  const { node, incarnation } = run;
+  const { deadlineMs, cookieName, headerName, secureCookie } = welcome;
+  const admission = new Admission({ node, incarnation, views, engine: seat.engine, rank: seat.rank, running, deadlineMs });
+  const runtime: Runtime = {
+    contract,
+    version,
+    path: loadedFrom,
+    node,
+    engine: seat.engine,
+    cookieName,
+    headerName,
+    secureCookie,
+    contextOf: (req) => admission.contextOf(req),
+  };
+  Object.defineProperty(globalThis, runtimeSymbol, { value: runtime });
+  stopper.watch(admission, () => control.connected, orphanGraceMs);
+  control.onMessage((message) => {
+    if (message.kind === 'stop') void stopper.stop(message.graceMs);
+  });
+  reportState(control, views, seat, running);
+  const notes: string[] = [];
+  let ready = false;
+  patchListen({
+    door,
+    front: admission,
+    port: readPort(process.env.PORT),
+    graceMs,
+    note: (text) => {
+      notes.push(text);
+      // Into the node's own output, where the app says on which port it listens.
+      process.stdout.write(`limpet: ${text}\n`);
+    },
+    chosen: (server) => {
+      stopper.serves(server);
+      if (!ready) sendReady(control, notes);
+      ready = true;
+    },
+    refused: ({ code, message }) => control.send({ kind: 'failed', code, message }),
+  });
+}
+
+function refuseSecondCopy(): void {
+  const present: unknown = Reflect.get(globalThis, runtimeSymbol);
+  if (present === undefined) return;
+  throw new LimpetError('LIMPET_TWO_COPIES', { runtime: (present as Runtime).path, app: loadedFrom });
+}
+
+function endWithout(error: unknown): never {
+  process.stderr.write(`${error instanceof LimpetError ? `${error.code}: ${error.message}` : String(error)}\n`);
+  process.exit(1);
+}
+
+function readPort(text: string | undefined): number | null {
+  const port = Number(text);
+  return Number.isInteger(port) && port > 0 ? port : null;
+}
+
+function sendReady(control: Control, notes: readonly string[]): void {
+  if (control.send({ kind: 'ready', notes })) return;
+  // Between two supervisors: said again until one hears it.
+  setTimeout(sendReady, statsEveryMs, control, notes).unref();
+}
+
+function reportState(control: Control, views: ViewFeed, seat: EngineSeat, running: Running): void {
+  setInterval(() => {
+    const view = views.current && numberOf(views.current);
+    control.send({ kind: 'stats', view, inFlight: running.size, ...seat.counts() });
+  }, statsEveryMs).unref();
+}
