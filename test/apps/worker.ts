@@ -91,14 +91,18 @@ export const drawRequest = (): string => randomBytes(16).toString('hex');
 export async function startApp(file: string, options: StartOptions = {}): Promise<Worker> {
   const sockets = mkdtempSync(join(tmpdir(), 'limpet-'));
   const messages: ToSupervisor[] = [];
-  let link: Link<ToSupervisor, FromSupervisor> | null = null;
+  // The app's loop and the keeper have a link each; both follow the views.
+  const links = new Set<Link<ToSupervisor, FromSupervisor>>();
   const listener = await listen<ToSupervisor, FromSupervisor>(join(sockets, 'control'), (from) => {
-    link = from;
+    links.add(from);
+    let role = '';
     return {
+      close: () => links.delete(from),
       message(message) {
-        messages.push(message);
+        if (message.kind === 'hello') role = message.role;
+        if (role === 'app') messages.push(message);
         if (message.kind !== 'hello') return;
-        from.send(welcome);
+        if (role === 'app') from.send(welcome);
         from.send({ kind: 'views', views: [options.view ?? viewOf(1)], deaths: [] });
       },
     };
@@ -136,7 +140,9 @@ export async function startApp(file: string, options: StartOptions = {}): Promis
         },
         { what: `${kind} of ${file}`, every: 5 },
       ),
-    tell: (message) => link?.send(message),
+    tell: (message) => {
+      for (const link of links) link.send(message);
+    },
     ask: (path, asking = {}) => ask(socketPath, agent, path, asking),
     ended: () => exit,
     deathNote: () => (existsSync(note) ? JSON.parse(readFileSync(note, 'utf8')) : null),

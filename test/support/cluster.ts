@@ -133,6 +133,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   supervisor.stderr.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
   });
+  const killed = new Set<number>();
   const exit = new Promise<number | null>((resolve) => supervisor.once('close', resolve));
 
   const ready = (): LogLine | undefined => events.find((line) => line.event === 'ready');
@@ -160,12 +161,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       const found = (await status()).nodes.find(({ id }) => id === node);
       if (!found?.pid) throw new Error(`${node} has no process`);
       process.kill(found.pid, signal);
+      if (signal === 'SIGKILL') killed.add(found.pid);
       return found.pid;
     },
     settled: (timeout = 20_000) =>
       waitUntil(
         async () => {
           const now = await status();
+          // For a moment after a kill everything still looks well.
+          if (now.nodes.some(({ pid }) => pid !== null && killed.has(pid))) return null;
           return allAlive(now, nodes) ? now : null;
         },
         { timeout, what: `${nodes} nodes alive and settled` },

@@ -50,7 +50,8 @@ export type AttemptResult =
   | { readonly kind: 'broken'; readonly back: 'nothing' | 'head' | 'part'; readonly out: boolean }
   | { readonly kind: 'stale' }
   | { readonly kind: 'late' }
-  | { readonly kind: 'malformed' }
+  /** `why` is for the log: a code or a few words, nothing that was received. */
+  | { readonly kind: 'malformed'; readonly why: string }
   /** The client left, or its body broke off: nobody waits for an answer. */
   | { readonly kind: 'gone' };
 
@@ -149,15 +150,14 @@ class Attempt implements Dispatcher.DispatchHandler {
           method: head.method as Dispatcher.HttpMethod,
           headers: lines,
           body: isLong ? this.#upload : body.kind === 'whole' && body.bytes.length > 0 ? body.bytes : null,
-          // One framing for every method: without this undici would leave a GET's or DELETE's connection as it is anyway,
-          // but it closes it after a body, which only costs a connection and can never desynchronise one.
+          // undici writes the one framing line itself, for every method: a length for bytes, a length or chunks for an upload.
           ...(isLong && { headersTimeout: 0 }),
         },
         this,
       );
-    } catch {
+    } catch (error) {
       // undici refuses what it cannot write (a head it holds for unsafe): nothing was sent.
-      this.#finish({ kind: 'malformed' });
+      this.#finish({ kind: 'malformed', why: codeOf(error) ?? 'the request cannot be written' });
     }
   }
 
@@ -174,7 +174,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#back = 'head';
     if (head.echo !== this.#passage.id) {
       // Bytes of another exchange on this connection: whatever follows on it is not to be trusted either.
-      this.#finish({ kind: 'malformed' });
+      this.#finish({ kind: 'malformed', why: head.echo === undefined ? 'no request id' : 'another request id' });
       controller.abort(new Error('the answer names another request'));
       return;
     }
@@ -192,6 +192,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#back = 'part';
+    bytesX += chunk.length; if (bytesX > 8e6) { bytesX = 0; (globalThis as any).gc?.({ type: 'minor' }); }
     if (this.#isDone) return;
     if (this.#isHeld) this.#chunks.push(chunk);
     else if (this.#isOut && !this.#down.write(chunk)) controller.pause();
@@ -202,7 +203,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (head === null || this.#isDone) return;
     if (head.status === 421) return this.#finish({ kind: 'refused', view: head.view });
     if (head.verdict !== undefined) {
-      if (!outcomes.has(head.verdict)) return this.#finish({ kind: 'malformed' });
+      if (!outcomes.has(head.verdict)) return this.#finish({ kind: 'malformed', why: 'the verdict' });
       return this.#finish({ kind: 'verdict', outcome: head.verdict as Outcome });
     }
     if (this.#isOut) {
@@ -219,7 +220,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       return this.#finish({ kind: 'gone' });
     }
     if (this.#controller === null) return this.#finish({ kind: 'unsent' });
-    const code = (error as { code?: string }).code;
+    const code = codeOf(error);
     if (code === 'UND_ERR_HEADERS_TIMEOUT' || error.message === 'no answer in time')
       return this.#finish({ kind: 'late' });
     // A head that is no HTTP. Not so when the connection ended in the middle of a good one.
@@ -228,7 +229,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       (code?.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') &&
       code !== 'HPE_INVALID_EOF_STATE'
     ) {
-      return this.#finish({ kind: 'malformed' });
+      return this.#finish({ kind: 'malformed', why: code ?? 'no HTTP' });
     }
     this.#finish({ kind: 'broken', back: this.#back, out: this.#isOut });
   }
@@ -277,3 +278,8 @@ class Attempt implements Dispatcher.DispatchHandler {
 
 /** Whether an answer's view is older than ours. */
 export const isOlder = (answer: ViewNumber, ours: View): boolean => compareViews(answer, ours) < 0;
+
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+let bytesX = 0;

@@ -114,10 +114,7 @@ describe('death of a worker', () => {
   });
 
   test('large answer: cut in its middle: visibly incomplete for the client', async () => {
-    const port = await startWith(
-      dieAt(n2),
-      1,
-    );
+    const port = await startWith(dieAt(n2), 1);
     cluster.worker(n1).server.removeAllListeners('request');
     cluster.worker(n1).server.on('request', (request, response) => {
       response.setHeader('limpet-request', request.headers['limpet-request'] ?? '');
@@ -161,7 +158,10 @@ describe('refused answers and placement', () => {
       response.end();
       cluster.publishWithout([n1]);
     });
-    const answer = await raw(port, `${get('/', [`Cookie: JSESSIONID=${cluster.sessionAt(n1)}`, 'Content-Length: 3'], 'POST')}abc`);
+    const answer = await raw(
+      port,
+      `${get('/', [`Cookie: JSESSIONID=${cluster.sessionAt(n1)}`, 'Content-Length: 3'], 'POST')}abc`,
+    );
     expect(answer.body).toBe(n2);
     expect(cluster.worker(n2).received[0]?.headers).toMatchObject({ 'limpet-view': '1.2', 'limpet-attempt': '1' });
   });
@@ -207,7 +207,11 @@ describe('refused answers and placement', () => {
     cluster.publishWithout([n1], [killed(n1)]);
     cluster.tell({ kind: 'probe', node: n1, sequence: 7 });
     await cluster.until('probed');
-    expect(cluster.told.find((message) => message.kind === 'probed')).toEqual({ kind: 'probed', sequence: 7, ok: true });
+    expect(cluster.told.find((message) => message.kind === 'probed')).toEqual({
+      kind: 'probed',
+      sequence: 7,
+      ok: true,
+    });
   });
 });
 
@@ -250,7 +254,8 @@ describe('query of death', () => {
     await until(() => cluster.worker(n1).received.length === 1);
     const asked = raw(port, get('/crash', cookie));
     await until(() => cluster.view.number === 2);
-    const crashes = () => [...cluster.workers.values()].flatMap((worker) => worker.received.filter((got) => got.url === '/crash'));
+    const crashes = () =>
+      [...cluster.workers.values()].flatMap((worker) => worker.received.filter((got) => got.url === '/crash'));
     await raw(port, get('/other', [`Cookie: JSESSIONID=${cluster.sessionAt(n2)}`]));
     expect(crashes()).toHaveLength(1);
     isReleased = true;

@@ -6,7 +6,8 @@ const n1 = nodeIdAt(1);
 let cluster: TestCluster;
 afterEach(() => cluster.close());
 
-const namesOf = (rawHeaders: readonly string[]) => rawHeaders.filter((_, at) => at % 2 === 0).map((n) => n.toLowerCase());
+const namesOf = (rawHeaders: readonly string[]) =>
+  rawHeaders.filter((_, at) => at % 2 === 0).map((n) => n.toLowerCase());
 
 describe('plain path', () => {
   test('target: odd path and query: reach the worker byte for byte', async () => {
@@ -52,7 +53,16 @@ describe('plain path', () => {
     expect((await raw(port, get('/', lines))).status).toBe(200);
     const got = cluster.worker(n1).received[0];
     const names = namesOf(got?.rawHeaders ?? []);
-    for (const gone of ['x-private', 'te', 'proxy-authorization', 'limpet_session', 'x_forwarded_for', 'forwarded', 'x-real-ip', 'limpet-session']) {
+    for (const gone of [
+      'x-private',
+      'te',
+      'proxy-authorization',
+      'limpet_session',
+      'x_forwarded_for',
+      'forwarded',
+      'x-real-ip',
+      'limpet-session',
+    ]) {
       expect(names).not.toContain(gone);
     }
     expect(got?.headers.cookie).toBe('a=1; JSESSIONID=forged');
@@ -68,7 +78,10 @@ describe('plain path', () => {
   test('head: X-Forwarded-* from a trusted proxy: believed and extended', async () => {
     cluster = new TestCluster({ nodes: 1, welcome: { trustProxy: ['127.0.0.0/8'] } });
     const port = await cluster.start();
-    await raw(port, get('/', ['X-Forwarded-For: 1.2.3.4', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: shop.example']));
+    await raw(
+      port,
+      get('/', ['X-Forwarded-For: 1.2.3.4', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: shop.example']),
+    );
     const headers = cluster.worker(n1).received[0]?.headers;
     expect(headers?.['x-forwarded-for']).toBe('1.2.3.4, 127.0.0.1');
     expect(headers?.['x-forwarded-proto']).toBe('https');
@@ -126,7 +139,9 @@ describe('plain path', () => {
     expect(urls).toEqual(Array.from({ length: 5 }, () => ['/attack', '/victim']).flat());
     expect(bodies).toEqual(Array.from({ length: 5 }, () => [hidden, '']).flat());
     for (const got of cluster.worker(n1).received) {
-      const framing = namesOf(got.rawHeaders).filter((name) => name === 'content-length' || name === 'transfer-encoding');
+      const framing = namesOf(got.rawHeaders).filter(
+        (name) => name === 'content-length' || name === 'transfer-encoding',
+      );
       expect(framing.length).toBeLessThanOrEqual(1);
     }
   });
@@ -176,12 +191,31 @@ describe('refusals', () => {
     ['coding in HTTP/1.0', 'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
     ['TE.TE', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n', 400],
     ['gzip, chunked', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n', 400],
-    ['length and coding', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    [
+      'length and coding',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+    ],
     ['Connection names Cookie', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Cookie\r\nCookie: a=1\r\n\r\n', 400],
-    ['Connection names X-Forwarded-For', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Forwarded-For\r\n\r\n', 400],
-    ['Connection names an internal field', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Limpet-Request\r\n\r\n', 400],
+    [
+      'Connection names X-Forwarded-For',
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Forwarded-For\r\n\r\n',
+      400,
+    ],
+    [
+      'Connection names an internal field',
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Limpet-Request\r\n\r\n',
+      400,
+    ],
     ['head too large', get('/', [`X: ${'a'.repeat(17_000)}`]), 431],
-    ['too many lines', get('/', Array.from({ length: 300 }, () => 'a: b')), 431],
+    [
+      'too many lines',
+      get(
+        '/',
+        Array.from({ length: 300 }, () => 'a: b'),
+      ),
+      431,
+    ],
     ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
   ];
   test('bad input: every case: its status, one answer, nothing at the worker', async () => {
@@ -190,7 +224,7 @@ describe('refusals', () => {
     for (const [name, bytes, status] of cases) {
       const answer = await raw(port, bytes);
       expect(answer.status, name).toBe(status);
-      expect(answer.text.match(/HTTP\/1\.1 /g), name).toHaveLength(1);
+      expect(answer.text.match(/HTTP\/1\.1 \d/g), name).toHaveLength(1);
       if (status >= 400) expect(answer.head, name).toMatch(/connection: close/i);
     }
     expect(cluster.worker(n1).received).toHaveLength(1);

@@ -189,7 +189,9 @@ export class Journey {
       case 'late':
       case 'malformed':
         this.#runs += 1;
-        if (result.kind === 'malformed') this.#shared.log.warn({ node: upstream.member.id }, 'refused an answer');
+        if (result.kind === 'malformed') {
+          this.#shared.log.warn({ node: upstream.member.id, why: result.why }, 'refused an answer');
+        }
         return this.#follow({ kind: result.kind }, upstream);
       default:
         return unreachable(result);

@@ -43,7 +43,7 @@ export function tunnel(
     client.early = Buffer.alloc(0);
     const target = { protocol: 'http:', host: 'worker', socketPath: upstream.path };
     proxy.ws(plainRequest(passage, client.request, note), socket, early, { target: target as never }, ignore);
-    if (sent === null) return resolve({ kind: 'malformed' });
+    if (sent === null) return resolve({ kind: 'malformed', why: 'http-proxy sent nothing' });
     watch(sent, socket, passage, resolve);
   });
 }
@@ -80,7 +80,7 @@ function watch(
   request.on('response', (response: IncomingMessage) => {
     if (response.headers[internalHeaders.request] !== passage.id) {
       request.destroy();
-      return settle({ kind: 'malformed' });
+      return settle({ kind: 'malformed', why: 'the request id' });
     }
     if (response.statusCode === 421) {
       response.resume();
@@ -102,7 +102,7 @@ function watch(
     const isOurs = response.headers[internalHeaders.request] === passage.id;
     if (!isOurs || response.statusCode !== 101 || response.headers.upgrade?.toLowerCase() !== 'websocket') {
       upstreamSocket.destroy();
-      return settle({ kind: 'malformed' });
+      return settle({ kind: 'malformed', why: isOurs ? 'the upgrade' : 'the request id' });
     }
     if (socket.destroyed) {
       upstreamSocket.destroy();

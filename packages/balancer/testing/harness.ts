@@ -117,6 +117,16 @@ export class TestCluster {
   /** Listens as the supervisor would, starts the workers; `handler` is every worker's app. */
   async prepare(handler: Handler = ok): Promise<void> {
     for (const id of this.view.ring) await this.addWorker(id, handler);
+    await this.#listen();
+  }
+
+  /** The supervisor ends and another one listens in its place. */
+  async restartControl(): Promise<void> {
+    await this.#listener?.close();
+    await this.#listen();
+  }
+
+  async #listen(): Promise<void> {
     this.#listener = await listen<ToSupervisor, FromSupervisor>(join(this.folder, 'control'), (link) => {
       this.#links.add(link);
       return {

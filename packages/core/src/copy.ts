@@ -73,7 +73,8 @@ export class CopyMachine {
   readonly #views = new ViewHistory();
   readonly #copies = new Map<SessionId, Copy>();
   readonly #unconfirmed = new Set<SessionId>();
-  #future: { readonly from: NodeId | null; readonly message: ToCopySide | ToOwnKeeper; readonly view: ViewNumber }[] = [];
+  #future: { readonly from: NodeId | null; readonly message: ToCopySide | ToOwnKeeper; readonly view: ViewNumber }[] =
+    [];
   /** Claims that wait for the own app loop to hand its record down. */
   readonly #waiting = new Map<SessionId, { readonly from: NodeId; readonly view: ViewNumber }[]>();
   /** The newest view in which this member may have lost primaries; the app loop must have swept to it. */
@@ -176,7 +177,8 @@ export class CopyMachine {
         return;
       case 'relay':
         // The keeper passes these on without reading them; the app loop judges them.
-        if (from !== null) this.#effects.push({ kind: 'own', message: { kind: 'relayed', from, message: message.message } });
+        if (from !== null)
+          this.#effects.push({ kind: 'own', message: { kind: 'relayed', from, message: message.message } });
         return;
     }
     const view = this.#views.current;
@@ -229,7 +231,8 @@ export class CopyMachine {
     }
     if (!writeSet.includes(this.#self)) return;
     if (message.kind === 'digest') {
-      if (copy === undefined || !sameMark(copy.record.mark, message.mark)) this.#answer(from, { kind: 'need', id, view: numberOf(view) });
+      if (copy === undefined || !sameMark(copy.record.mark, message.mark))
+        this.#answer(from, { kind: 'need', id, view: numberOf(view) });
       else this.#keep(from, id, copy, view);
       return;
     }
@@ -283,14 +286,23 @@ export class CopyMachine {
     }
     const { primary, writeSet } = assign(this.#rank, view, id);
     const inWriteSet = writeSet.includes(this.#self);
-    const copy = { record, custody: view, seen: view, primary, confirmed: true, inWriteSet, running: new Set<RequestId>() };
+    const copy = {
+      record,
+      custody: view,
+      seen: view,
+      primary,
+      confirmed: true,
+      inWriteSet,
+      running: new Set<RequestId>(),
+    };
     this.#copies.set(id, copy);
     return copy;
   }
 
   /** P6: what is held here of a session, once the own app loop cannot hold more of it. */
   #claim(from: NodeId, id: SessionId, view: View): void {
-    const swept = this.#appSwept !== null && (this.#barrier === null || compareViews(this.#appSwept, this.#barrier) >= 0);
+    const swept =
+      this.#appSwept !== null && (this.#barrier === null || compareViews(this.#appSwept, this.#barrier) >= 0);
     if (from === this.#self || swept || this.#barrier === null) {
       this.#answerClaim(from, id, view);
       return;

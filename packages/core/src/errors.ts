@@ -163,7 +163,12 @@ export const errorTable = {
     status: 431,
     text: 'the request headers are too large or too many',
   },
-  LIMPET_HTTP_VERSION: { fault: 'client', retryable: false, status: 505, text: 'only HTTP/1.0 and HTTP/1.1 are served' },
+  LIMPET_HTTP_VERSION: {
+    fault: 'client',
+    retryable: false,
+    status: 505,
+    text: 'only HTTP/1.0 and HTTP/1.1 are served',
+  },
   LIMPET_PORT_IN_USE: {
     fault: 'operator',
     retryable: true,
@@ -242,7 +247,12 @@ export const errorTable = {
     status: null,
     text: 'node {node} got {signal} and still runs after {ms} ms: its app seems to handle that signal; SIGKILL cannot be handled',
   },
-  LIMPET_BAD_COMMAND: { fault: 'operator', retryable: false, status: null, text: 'the cluster refused the command: {why}' },
+  LIMPET_BAD_COMMAND: {
+    fault: 'operator',
+    retryable: false,
+    status: null,
+    text: 'the cluster refused the command: {why}',
+  },
   LIMPET_SESSION_OPTION: { fault: 'app', retryable: false, status: null, text: 'session(): {problems}' },
   LIMPET_RESERVED_NAME: {
     fault: 'app',

@@ -3,7 +3,7 @@ import { CopyMachine } from './copy.ts';
 import { type NodeId, nodeIdAt, type RequestId } from './ids.ts';
 import { Membership, type MembershipEffect } from './membership.ts';
 import type { FromCopySide, FromOwnKeeper, ToCopySide, ToOwnKeeper } from './messages.ts';
-import { PrimaryMachine, type PrimaryEffect, type PrimaryEvent } from './primary.ts';
+import { type PrimaryEffect, type PrimaryEvent, PrimaryMachine } from './primary.ts';
 import { createRank } from './rank.ts';
 import type { WorkingRecord } from './record.ts';
 import { formatSessionId } from './session-id.ts';
@@ -194,7 +194,8 @@ class Cluster {
     if (!target) return;
     const copied = structuredClone(message);
     this.send(`${from.id}.${from.incarnation} → ${to}.${target.incarnation}`, () => {
-      if (target.alive) this.perform(target, target.copy.step({ kind: 'message', from: from.id, message: copied }, this.nowMs));
+      if (target.alive)
+        this.perform(target, target.copy.step({ kind: 'message', from: from.id, message: copied }, this.nowMs));
     });
   }
 
@@ -210,7 +211,10 @@ class Cluster {
         const message: FromCopySide | FromOwnKeeper = structuredClone(effect.message);
         this.send(`${own} up`, () => worker.alive && this.stepPrimary(worker, { kind: 'own', message }));
       } else if (effect.kind === 'more') {
-        this.at(0.2, () => worker.alive && this.perform(worker, worker.copy.step({ kind: 'sweep', budget: 3 }, this.nowMs)));
+        this.at(
+          0.2,
+          () => worker.alive && this.perform(worker, worker.copy.step({ kind: 'sweep', budget: 3 }, this.nowMs)),
+        );
       } else if (effect.kind === 'done') this.report(worker, 'keeper', effect.view);
     }
   }
@@ -234,7 +238,10 @@ class Cluster {
     this.#undetected += 1;
     this.at(1 + this.random() * 5, () => {
       this.#undetected -= 1;
-      this.supervise({ kind: 'died', death: { node: id, incarnation, cause: 'killed', how: 'SIGKILL', running: null } });
+      this.supervise({
+        kind: 'died',
+        death: { node: id, incarnation, cause: 'killed', how: 'SIGKILL', running: null },
+      });
       this.start(id, incarnation + 1);
     });
   }
@@ -311,29 +318,37 @@ class Client {
       this.finished += 1;
       this.next();
     };
-    cluster.ask(worker, (token) => ({ kind: 'open', id, request, token }), (opened) => {
-      if (over) return;
-      if (opened.kind === 'moved') {
-        over = true;
-        cluster.stepPrimary(worker, { kind: 'close', id, request });
-        again(attempt);
-        return;
-      }
-      if (opened.kind !== 'opened') throw new Error(opened.kind);
-      const logged = attempt > 1 ? worker.primary.logged(id, request) : null;
-      if (logged) {
-        this.stuck = `${worker.id} ${request.slice(-4)} logged`;
-        cluster.ask(worker, (token) => ({ kind: 'safe', id, request, token }), (effect) => {
-          if (over) return;
-          if (effect.kind !== 'settled' || effect.settled.kind !== 'safe' || !logged.answer) unknown();
-          else answer(new Uint32Array(logged.answer.slice().buffer)[0] ?? -1);
+    cluster.ask(
+      worker,
+      (token) => ({ kind: 'open', id, request, token }),
+      (opened) => {
+        if (over) return;
+        if (opened.kind === 'moved') {
+          over = true;
+          cluster.stepPrimary(worker, { kind: 'close', id, request });
+          again(attempt);
+          return;
+        }
+        if (opened.kind !== 'opened') throw new Error(opened.kind);
+        const logged = attempt > 1 ? worker.primary.logged(id, request) : null;
+        if (logged) {
+          this.stuck = `${worker.id} ${request.slice(-4)} logged`;
+          cluster.ask(
+            worker,
+            (token) => ({ kind: 'safe', id, request, token }),
+            (effect) => {
+              if (over) return;
+              if (effect.kind !== 'settled' || effect.settled.kind !== 'safe' || !logged.answer) unknown();
+              else answer(new Uint32Array(logged.answer.slice().buffer)[0] ?? -1);
+            },
+          );
+          return;
+        }
+        cluster.at(cluster.random() < 0.2 ? 60 * cluster.random() : 2 * cluster.random(), () => {
+          if (!over && worker.alive) this.commit(worker, opened.record, request, answer, unknown, () => over);
         });
-        return;
-      }
-      cluster.at(cluster.random() < 0.2 ? 60 * cluster.random() : 2 * cluster.random(), () => {
-        if (!over && worker.alive) this.commit(worker, opened.record, request, answer, unknown, () => over);
-      });
-    });
+      },
+    );
   }
 
   commit(
@@ -346,7 +361,8 @@ class Client {
   ): void {
     const { cluster, id } = this;
     this.stuck = `${worker.id} ${request.slice(-4)} commit`;
-    if (!record) throw new Error(`seed ${cluster.options.seed}: session lost: ${id} at ${worker.id}, ${cluster.nowMs} ms`);
+    if (!record)
+      throw new Error(`seed ${cluster.options.seed}: session lost: ${id} at ${worker.id}, ${cluster.nowMs} ms`);
     const old = record.attributes.get('n');
     const value = (old ? (new Uint32Array(old.slice().buffer)[0] ?? 0) : 0) + 1;
     const encoded = new Uint8Array(new Uint32Array([value]).buffer);
@@ -361,11 +377,15 @@ class Client {
       bury: null,
       at: cluster.nowMs,
     };
-    cluster.ask(worker, (token) => ({ kind: 'commit', id, commit, token }), (effect) => {
-      if (over() || effect.kind !== 'settled') return;
-      if (effect.settled.kind === 'safe') answer(value);
-      else unknown();
-    });
+    cluster.ask(
+      worker,
+      (token) => ({ kind: 'commit', id, commit, token }),
+      (effect) => {
+        if (over() || effect.kind !== 'settled') return;
+        if (effect.settled.kind === 'safe') answer(value);
+        else unknown();
+      },
+    );
   }
 }
 
@@ -384,14 +404,32 @@ function play(options: Options, sessions: number, operations: number) {
     const worker = home ? cluster.workers.get(home) : undefined;
     if (!worker) throw new Error('no home');
     const request = cluster.requestId();
-    cluster.ask(worker, (token) => ({ kind: 'create', id, request, token }), () => {});
+    cluster.ask(
+      worker,
+      (token) => ({ kind: 'create', id, request, token }),
+      () => {},
+    );
     const change = { set: new Map(), remove: [] };
     const create = { createdAt: 0, expiresAt: 1e12 };
-    const commit = { request, ordinal: 1, change, destroy: false, carries: [], answer: null, create, bury: null, at: 0 };
-    cluster.ask(worker, (token) => ({ kind: 'commit', id, commit, token }), () => {
-      cluster.stepPrimary(worker, { kind: 'close', id, request });
-      for (let c = 0; c < 2; c += 1) clients.push(new Client(cluster, id, tally, operations));
-    });
+    const commit = {
+      request,
+      ordinal: 1,
+      change,
+      destroy: false,
+      carries: [],
+      answer: null,
+      create,
+      bury: null,
+      at: 0,
+    };
+    cluster.ask(
+      worker,
+      (token) => ({ kind: 'commit', id, commit, token }),
+      () => {
+        cluster.stepPrimary(worker, { kind: 'close', id, request });
+        for (let c = 0; c < 2; c += 1) clients.push(new Client(cluster, id, tally, operations));
+      },
+    );
   }
   let kills = 0;
   const chaos = () => {

@@ -1,7 +1,8 @@
 import type { LimpetError } from '@limpet/core';
 import type { ClusterEvent } from '@limpet/supervisor';
 import { type BannerFacts, formatBanner, formatReady } from './format-banner.ts';
-import { formatDeath, ms } from './format-death.ts';
+import { formatDeath, formatReason, ms } from './format-death.ts';
+import type { LineWriter } from './line-writer.ts';
 import { formatError, type Screen } from './screen.ts';
 
 /** Says what happens in a cluster, to people or to programs. Cookies and session ids are in no event, so in no line. */
@@ -11,7 +12,7 @@ export interface ClusterLog {
   /** Why it ends. */
   fail(error: LimpetError): void;
   /** Everything said has left when it resolves. */
-  flush(): void;
+  flush(): Promise<void>;
 }
 
 /** What the banner says besides the addresses, which are known once the cluster is ready. */
@@ -20,14 +21,19 @@ export type StartFacts = Omit<BannerFacts, 'url' | 'adminUrl'>;
 const nodeStyles = ['cyan', 'magenta', 'yellow', 'green', 'blue'] as const;
 
 /** Lines for people. */
-export function openPrettyLog(screen: Screen, facts: StartFacts, sinceStartMs: () => number): ClusterLog {
+export function openPrettyLog(
+  writer: LineWriter,
+  screen: Screen,
+  facts: StartFacts,
+  sinceStartMs: () => number,
+): ClusterLog {
   return {
     event(event) {
-      for (const line of formatEvent(event, screen, facts, sinceStartMs())) screen.out(line);
+      for (const line of formatEvent(event, screen, facts, sinceStartMs())) writer.write(`${line}\n`);
     },
-    note: (message) => screen.out(message),
-    fail: (error) => screen.err(formatError(error, screen)),
-    flush: () => {},
+    note: (message) => writer.write(`${message}\n`),
+    fail: (error) => writer.write(`${formatError(error, screen)}\n`),
+    flush: () => writer.flush(),
   };
 }
 
@@ -55,9 +61,11 @@ export function formatEvent(
     case 'death':
       return [screen.paint('yellow', formatDeath(event.report))];
     case 'start-failed':
-      return [`${event.node} ended before it was ready (${event.reason}), next start in ${ms(event.retryMs)}`];
+      return [
+        `${event.node} ended before it was ready (${formatReason(event.reason)}), next start in ${ms(event.retryMs)}`,
+      ];
     case 'node-failed':
-      return [screen.paint('red', `${event.node} stays down: ${event.reason}`)];
+      return [screen.paint('red', `${event.node} stays down: ${formatReason(event.reason)}`)];
     case 'balancer-died':
       return [screen.paint('yellow', `${event.balancer} died (${event.how}), another one takes its place`)];
     case 'warning':

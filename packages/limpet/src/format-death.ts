@@ -4,7 +4,7 @@ import { count } from './format-banner.ts';
 /** The one line that a death gets unasked. */
 export function formatDeath(death: DeathReport): string {
   return [
-    `${death.node} died (${death.how}${death.error === null ? '' : `: ${death.error}`})`,
+    `${death.node} died (${death.how})`,
     formatTaken(death),
     ...(death.servedAfterMs === null ? [] : [`served again after ${ms(death.servedAfterMs)}`]),
     ...(death.copiesAfterMs === null ? [] : [`copies complete after ${ms(death.copiesAfterMs)}`]),
@@ -48,3 +48,10 @@ export function ms(value: number): string {
   if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
   return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} ms`;
 }
+
+/** An error as node prints it: the first line of what the app wrote when it failed. */
+const ownErrorPattern = /^(?:Uncaught )?[\w.]*(?:Error|Exception)(?: \[\w+\])?(?::|$)/;
+
+/** Why a node did not start. The app's own error has been shown among its output: it is not said again at every start. */
+export const formatReason = (reason: string): string =>
+  ownErrorPattern.test(reason) ? 'its own error is shown above' : reason;

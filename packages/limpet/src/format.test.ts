@@ -1,7 +1,7 @@
 import type { DeathReport } from '@limpet/supervisor';
 import { expect, test } from 'vitest';
 import { formatBanner, formatReady, planTries } from './format-banner.ts';
-import { formatDeath, formatKill, ms } from './format-death.ts';
+import { formatDeath, formatKill, formatReason, ms } from './format-death.ts';
 import { formatStatus } from './format-status.ts';
 
 const facts = {
@@ -78,9 +78,16 @@ test('death line: some of it never came: it is left out, not invented', () => {
   const partly = { ...death, took: {}, servedAfterMs: null, copiesAfterMs: null, backAfterMs: null };
   expect(formatDeath({ ...partly, sessions: 1, lost: 1 })).toBe('n2 died (SIGKILL) · 1 session: lost 1');
   expect(formatDeath({ ...partly, sessions: 0, how: 'exit 1', error: 'Error: no' })).toBe(
-    'n2 died (exit 1: Error: no) · 0 sessions',
+    'n2 died (exit 1) · 0 sessions',
   );
   expect(formatDeath({ ...partly, sessions: null, lost: null })).toBe('n2 died (SIGKILL) · sessions not counted');
+});
+
+test('reason: the app wrote an error of its own: it is not said again', () => {
+  const said = 'its own error is shown above';
+  expect(formatReason('TypeError [ERR_X]: no')).toBe(said);
+  expect(formatReason('Error: no database today')).toBe(said);
+  expect(formatReason('it does not listen')).toBe('it does not listen');
 });
 
 test('kill: its report: every figure on a line of its own', () => {

@@ -2,14 +2,12 @@ import type { ClusterEvent } from '@limpet/supervisor';
 import pino from 'pino';
 import type { ClusterLog, StartFacts } from './cluster-log.ts';
 import { formatBanner } from './format-banner.ts';
-import { formatDeath } from './format-death.ts';
+import { formatDeath, formatReason } from './format-death.ts';
+import type { LineWriter } from './line-writer.ts';
 
-/** One JSON object per line on standard output. Written synchronously: nothing is lost when the process ends. */
-export function openJsonLog(facts: StartFacts): ClusterLog {
-  const destination = pino.destination({ dest: 1, sync: true });
-  // Whoever read it is gone: the cluster goes on without.
-  destination.on('error', () => {});
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level } }, destination);
+/** One JSON object per line on standard output. */
+export function openJsonLog(writer: LineWriter, facts: StartFacts): ClusterLog {
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level } }, writer);
   return {
     event(event) {
       const { kind, ...fields } = event;
@@ -23,11 +21,12 @@ export function openJsonLog(facts: StartFacts): ClusterLog {
         return log.info({ event: kind, ...known, ...fields }, `${head} · ready`);
       }
       const text = 'message' in event ? event.message : kind;
-      log[levels[kind] ?? 'info']({ event: kind, ...fields }, text);
+      const reason = 'reason' in event ? { reason: formatReason(event.reason) } : {};
+      log[levels[kind] ?? 'info']({ event: kind, ...fields, ...reason }, text);
     },
     note: (message) => log.info(message),
     fail: (error) => log.fatal({ code: error.code }, error.message),
-    flush: () => destination.flushSync(),
+    flush: () => writer.flush(),
   };
 }
 

@@ -2,6 +2,7 @@ import { LimpetError } from '@limpet/core';
 import type { Cluster, ClusterEvent } from '@limpet/supervisor';
 import type { ClusterLog } from './cluster-log.ts';
 import type { ExitCode } from './command.ts';
+import { formatReason } from './format-death.ts';
 import { hasTerminal, SignalRules } from './signals.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -35,7 +36,7 @@ export async function runCluster(calls: ClusterCalls, log: ClusterLog): Promise<
     log.fail(error);
     return 1;
   } finally {
-    log.flush();
+    await log.flush();
   }
 }
 
@@ -60,7 +61,14 @@ class ClusterLife {
 
   /** Resolves with the exit code when the cluster has ended, whoever asked for it; rejects when it cannot start. */
   async live(): Promise<ExitCode> {
-    const starting = this.#calls.start((event) => this.#see(event)).then((cluster) => this.#take(cluster));
+    const starting = this.#calls
+      .start((event) => this.#see(event))
+      .then(
+        (cluster) => this.#take(cluster),
+        (error: unknown) => {
+          throw this.#failure ?? error;
+        },
+      );
     await Promise.race([starting, this.#ended]);
     await this.#ended;
     // A start that failed ends first and rejects then; one that was stopped never resolves: the last event tells.
@@ -99,7 +107,8 @@ class ClusterLife {
   #see(event: ClusterEvent): void {
     this.#log.event(event);
     if (event.kind === 'all-failed') {
-      this.#failure = new LimpetError('LIMPET_ALL_NODES_FAILED', { app: this.#calls.app, reason: event.reason });
+      const reason = formatReason(event.reason);
+      this.#failure = new LimpetError('LIMPET_ALL_NODES_FAILED', { app: this.#calls.app, reason });
       void this.#cluster?.stop();
     }
     if (event.kind === 'stopped') {

@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { LimpetError } from '@limpet/core';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decode, encode, isSameEncoding } from './codec.ts';
 import { depthMax } from './copyable.ts';
@@ -36,7 +37,13 @@ describe('codec: values that come back as they were', () => {
     ['an array with a name', Object.assign([1], { index: 4 })],
     ['a date', new Date(1_700_000_000_123)],
     ['an invalid date', new Date(Number.NaN)],
-    ['a map', new Map<unknown, unknown>([['a', 1], [{ k: 1 }, new Map([[1, 2]])]])],
+    [
+      'a map',
+      new Map<unknown, unknown>([
+        ['a', 1],
+        [{ k: 1 }, new Map([[1, 2]])],
+      ]),
+    ],
     ['a set', new Set<unknown>([1, 'a', { b: 2 }])],
     ['a regular expression', /limp(et)?/giu],
     ['a boxed number', Object(7)],
@@ -82,8 +89,15 @@ describe('codec: values that come back as they were', () => {
   });
 
   test('codec: plain values of another realm: are accepted', () => {
-    const value: unknown = runInNewContext('({ at: new Date(5), list: [new Map([[1, new Set([2])]])], r: /a/, b: new Uint8Array(2) })');
-    expect(again(value)).toEqual({ at: new Date(5), list: [new Map([[1, new Set([2])]])], r: /a/, b: new Uint8Array(2) });
+    const value: unknown = runInNewContext(
+      '({ at: new Date(5), list: [new Map([[1, new Set([2])]])], r: /a/, b: new Uint8Array(2) })',
+    );
+    expect(again(value)).toEqual({
+      at: new Date(5),
+      list: [new Map([[1, new Set([2])]])],
+      r: /a/,
+      b: new Uint8Array(2),
+    });
   });
 
   test('codec: a decoded view: has memory of its own', () => {
@@ -150,5 +164,27 @@ describe('codec: pollution', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
     expect((back as { polluted?: unknown }).polluted).toBeUndefined();
     expect([Object.prototype, Array.prototype]).toContain(Object.getPrototypeOf(back));
+  });
+});
+
+describe('codec: settled bytes', () => {
+  const dates = fc.date({ noInvalidDate: false });
+  const value = fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withTypedArray: true,
+    withSparseArray: true,
+    withNullPrototype: true,
+  });
+  test('codec: any value, decoded: encodes to the same bytes', () => {
+    fc.assert(
+      fc.property(fc.oneof(value, fc.array(value), dates), (original) => {
+        const bytes = encode('x', original);
+        expect(Buffer.from(encode('x', decode(bytes))).equals(bytes)).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });

@@ -92,7 +92,8 @@ class Walk {
 
   /** The refusal with the rest of the path, outermost step first, or null. */
   visit(value: unknown, depth: number): Refusal | null {
-    if (typeof value === 'function') return { path: '', what: value.name ? `a function (${value.name})` : 'a function' };
+    if (typeof value === 'function')
+      return { path: '', what: value.name ? `a function (${value.name})` : 'a function' };
     if (typeof value === 'symbol') return { path: '', what: 'a symbol' };
     if (typeof value !== 'object' || value === null) return null;
     if (this.#seen.has(value)) return null;

@@ -1,5 +1,5 @@
 import type { Change, Encoded, RequestId } from '@limpet/core';
-import { assertCopyable, decode, encodeChecked, isSameEncoding } from './codec.ts';
+import { assertCopyable, decode, encodeChecked, isSameEncoding, settle } from './codec.ts';
 import type { Held } from './engine.ts';
 
 /** What one request has done to one session's attributes (P16). */
@@ -45,6 +45,10 @@ interface Slot {
   isPresent: boolean;
   /** The committed bytes that `value` was decoded from or last published as; undefined while it never was. */
   base: Encoded | undefined;
+  /** What `value` itself encodes to as long as nobody changes it; not always `base`, which is settled. */
+  own: Encoded | undefined;
+  /** The same for what was collected last and may be published in this same step. */
+  candidate: Encoded | undefined;
   /** Assigned or deleted since then. */
   isDirty: boolean;
 }
@@ -99,7 +103,15 @@ export class Live {
     touches.noteWrite(name);
     if (isObject(value)) touches.holds.add(name);
     const slot = this.#current(name);
-    if (slot === undefined) this.#slots.set(name, { value, isPresent: true, base: undefined, isDirty: true });
+    if (slot === undefined)
+      this.#slots.set(name, {
+        value,
+        isPresent: true,
+        base: undefined,
+        own: undefined,
+        candidate: undefined,
+        isDirty: true,
+      });
     else Object.assign(slot, { value, isPresent: true, isDirty: true });
   }
 
@@ -145,7 +157,8 @@ export class Live {
       const slot = this.#slots.get(name);
       const committed = this.#held.attributes.get(name);
       if (slot === undefined && committed !== undefined) set.set(name, committed);
-      else if (slot !== undefined) set.set(name, this.#encode(name, slot));
+      else if (slot !== undefined)
+        set.set(name, this.#changed(name, slot) ?? slot.base ?? settle(encodeChecked(name, slot.value)));
     }
     return { change: { set, remove: [] }, carries: this.#unfinished(touches, [...set.keys()]) };
   }
@@ -156,6 +169,7 @@ export class Live {
       const slot = this.#slots.get(name);
       if (slot === undefined) continue;
       slot.base = bytes;
+      slot.own = slot.candidate ?? bytes;
       slot.isDirty = false;
     }
     for (const name of collected.change.remove) this.#slots.delete(name);
@@ -178,7 +192,7 @@ export class Live {
   assertCopyable(touches: Touches): void {
     for (const name of touches.holds) {
       const slot = this.#slots.get(name);
-      if (slot?.isPresent && isObject(slot.value)) this.#encode(name, slot);
+      if (slot?.isPresent && isObject(slot.value)) this.#changed(name, slot);
     }
   }
 
@@ -186,7 +200,7 @@ export class Live {
   hasUnpublished(touches: Touches): boolean {
     for (const name of touches.holds) {
       const slot = this.#slots.get(name);
-      if (slot?.isPresent && isObject(slot.value) && (slot.isDirty || this.#encode(name, slot) !== slot.base)) return true;
+      if (slot?.isPresent && isObject(slot.value) && this.#changed(name, slot) !== null) return true;
     }
     return false;
   }
@@ -216,19 +230,27 @@ export class Live {
       this.#slots.delete(name);
       return undefined;
     }
-    const fresh: Slot = { value: decode(committed), isPresent: true, base: committed, isDirty: false };
+    const fresh: Slot = {
+      value: decode(committed),
+      isPresent: true,
+      base: committed,
+      own: committed,
+      candidate: undefined,
+      isDirty: false,
+    };
     this.#slots.set(name, fresh);
     return fresh;
   }
 
   /** The committed value has changed from elsewhere (a forwarded commit, P10): an unpublished change here outlives it. */
   #isOurs(name: string, slot: Slot, committed: Encoded | undefined): boolean {
-    if (slot.isDirty || slot.base === undefined) return true;
-    if (committed !== undefined && isSameEncoding(slot.base, committed)) {
+    if (committed !== undefined && slot.base !== undefined && isSameEncoding(slot.base, committed)) {
       slot.base = committed;
       return true;
     }
-    return isObject(slot.value) && !isSameEncoding(this.#encode(name, slot), slot.base);
+    const isUnpublished = slot.isDirty || (isObject(slot.value) && this.#changed(name, slot) !== null);
+    if (isUnpublished) Object.assign(slot, { base: committed, own: undefined, isDirty: true });
+    return isUnpublished;
   }
 
   #compare(name: string, set: Map<string, Encoded>, remove: string[]): void {
@@ -241,22 +263,28 @@ export class Live {
       return;
     }
     if (!slot.isDirty && !isObject(slot.value)) return;
-    const bytes = this.#encode(name, slot);
-    if (committed === undefined || !isSameEncoding(bytes, committed)) {
-      set.set(name, bytes);
-      return;
-    }
-    slot.base = committed;
-    slot.isDirty = false;
+    const bytes = this.#changed(name, slot);
+    if (bytes !== null) set.set(name, bytes);
   }
 
-  /** A value that became uncopyable in place is dropped for the committed one, so that one mistake is reported once. */
-  #encode(name: string, slot: Slot): Encoded {
+  /**
+   * The settled bytes of the value when they differ from `base`, else null. Throws what cannot be copied; a value that
+   * became so in place is dropped for the committed one, so that one mistake is reported once.
+   */
+  #changed(name: string, slot: Slot): Encoded | null {
     try {
-      const bytes = encodeChecked(name, slot.value);
-      if (slot.base !== undefined && isSameEncoding(bytes, slot.base)) return slot.base;
+      const own = encodeChecked(name, slot.value);
+      if (slot.own !== undefined && isSameEncoding(own, slot.own)) {
+        slot.isDirty = false;
+        return null;
+      }
       assertCopyable(name, slot.value);
-      return bytes;
+      const bytes = settle(own);
+      slot.candidate = own;
+      if (slot.base === undefined || !isSameEncoding(bytes, slot.base)) return bytes;
+      slot.own = own;
+      slot.isDirty = false;
+      return null;
     } catch (error) {
       this.#slots.delete(name);
       throw error;
@@ -279,4 +307,3 @@ export class Live {
     return false;
   }
 }
-

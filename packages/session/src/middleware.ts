@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { outcomeHeader, readCookie, type RequestId, type SessionId } from '@limpet/core';
+import { outcomeHeader, type RequestId, readCookie, type SessionId } from '@limpet/core';
 import type { RequestContext } from './context.ts';
 import type { Engine, Held } from './engine.ts';
 import { checkOptions, type SessionOptions } from './options.ts';

@@ -238,7 +238,10 @@ export class ReplicatedEngine implements Engine {
 
   #opened(answer: Answer | null): WorkingRecord | null {
     if (answer === null) {
-      throw new LimpetError('LIMPET_DEADLINE', { ms: this.#options.deadlineMs, what: 'the session could not be loaded' });
+      throw new LimpetError('LIMPET_DEADLINE', {
+        ms: this.#options.deadlineMs,
+        what: 'the session could not be loaded',
+      });
     }
     if (answer.kind === 'moved') throw new LimpetError('LIMPET_HANDED_OVER');
     if (answer.kind !== 'opened') throw new Error(`broken invariant: ${answer.kind} instead of opened`);

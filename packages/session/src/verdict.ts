@@ -22,7 +22,10 @@ function errorOf(verdict: Verdict): LimpetError | null {
     case 'unknown':
       return verdict.why === 'handed-over'
         ? new LimpetError('LIMPET_HANDED_OVER')
-        : new LimpetError('LIMPET_DEADLINE', { ms: 'the given', what: 'a copy of the session has not been acknowledged' });
+        : new LimpetError('LIMPET_DEADLINE', {
+            ms: 'the given',
+            what: 'a copy of the session has not been acknowledged',
+          });
   }
 }
 

@@ -7,7 +7,7 @@ const lookMs = 5;
 /** The same above `manyProcesses`, so that watching stays below one per cent of a core. */
 const lookManyMs = 20;
 const manyProcesses = 16;
-/** How long a process that is being taken apart may keep its exit status to itself before it is reported without. */
+/** How long a dead process may keep its exit status to itself before it is reported without. */
 const statusWaitMs = 50;
 
 /** One process under watch. */
@@ -83,11 +83,11 @@ class ProcWatch implements Watch {
 
   /** Null while it lives, or has not yet said how it ends. */
   #endingOf(stat: ProcStat | null): Ending | null {
-    if (stat === null) return { kind: 'unknown' };
-    if (!isDead(stat)) return null;
-    const { exitStatus } = stat;
-    if (exitStatus !== null && (exitStatus !== 0 || isGone(stat))) return endingOfStatus(exitStatus);
-    // Status 0 of a process that is still exiting may mean "not filled in yet": a SIGKILL must not pass for an exit 0.
+    if (stat !== null && !isDead(stat)) return null;
+    const status = stat?.exitStatus ?? null;
+    if (stat !== null && status !== null && (status !== 0 || isGone(stat))) return endingOfStatus(status);
+    // Reaped: its exit event is on its way. Status 0 of a process that is still exiting may mean "not filled in yet": a
+    // SIGKILL must not pass for an exit 0.
     this.#exitingSince ??= performance.now();
     return performance.now() - this.#exitingSince >= statusWaitMs ? { kind: 'unknown' } : null;
   }

@@ -53,8 +53,9 @@ export class Views {
     if (seen === null) return { views: [newest.view], deaths: [] };
     const first = this.#history.findIndex(({ view }) => compareViews(view, seen) > 0);
     if (first < 0) return { views: [], deaths: [] };
-    const known = first > 0 || this.#history[0]?.view.number === 1;
-    if (!known) return null;
+    const oldest = this.#history[0]?.view;
+    const follows = oldest?.number === 1 || (oldest?.term === seen.term && oldest.number === seen.number + 1);
+    if (first === 0 && !follows) return null;
     const missed = this.#history.slice(first);
     return { views: missed.map(({ view }) => view), deaths: missed.flatMap(({ deaths }) => deaths) };
   }

@@ -36,7 +36,10 @@ export async function startReplication(options: {
 }): Promise<Replication> {
   const { node, incarnation, sockets, version, welcome, rank, mint, done } = options;
   const macKeys = welcome.macKeys.map(sipKey);
-  const links = new Map<NodeId, { readonly incarnation: number; readonly link: Link<FromCopySide, Introduction | ToCopySide> }>();
+  const links = new Map<
+    NodeId,
+    { readonly incarnation: number; readonly link: Link<FromCopySide, Introduction | ToCopySide> }
+  >();
   // The keeper answers only what the engine has asked it: nothing is received before the engine is there.
   const early: (FromCopySide | FromOwnKeeper)[] = [];
   let receive = (message: FromCopySide | FromOwnKeeper): void => {

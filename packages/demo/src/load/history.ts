@@ -52,11 +52,8 @@ export function stepHistory(history: History, happening: Happening): Step {
   switch (happening.kind) {
     case 'refused':
       return { history, findings: [] };
-    case 'uncertain': {
-      // Before the first answer there is no cookie: what may have run made a session that nobody can come back to.
-      const widens = happening.effect === 'add' && history.marker !== null;
-      return { history: widens ? { ...history, most: history.most + 1 } : history, findings: [] };
-    }
+    case 'uncertain':
+      return { history: happening.effect === 'add' ? { ...history, most: history.most + 1 } : history, findings: [] };
     case 'answered':
       return stepAnswered(history, happening);
   }

@@ -1,5 +1,5 @@
 import type { LoadResult } from './run.ts';
-import { isWhole } from './tally.ts';
+import { isWhole, type Tally } from './tally.ts';
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
 
@@ -17,15 +17,22 @@ export function formatReport(result: LoadResult): string {
     ['moved', whole(tally.moved), 'answered by another node than before'],
     ['lost', whole(tally.lost), `acknowledged additions gone; whole sessions: ${whole(tally.lostSessions)}`],
     ['doubled', whole(tally.doubled), 'additions nobody asked for'],
-    ...(tally.unchecked > 0 ? [['unchecked', whole(tally.unchecked), 'no answer to the last look'] as const] : []),
+    ['checked', whole(tally.checked), 'sessions looked at after the load'],
+    ...(tally.unchecked > 0 ? [['unchecked', whole(tally.unchecked), 'sessions without an answer'] as const] : []),
   ];
   const width = Math.max(...rows.map(([, value]) => value.length));
   const sessions = `${whole(result.sessions)} sessions over ${result.connections} connections`;
   return [
     `${sessions}, ${result.seconds.toFixed(1)} s, ${result.url}`,
     ...rows.map(([name, value, note]) => `  ${name.padEnd(12)}${value.padStart(width)}${note ? `   ${note}` : ''}`),
-    isWhole(tally) ? 'every session holds what was acknowledged' : 'NOT every session holds what was acknowledged',
+    formatVerdict(tally),
   ].join('\n');
+}
+
+function formatVerdict(tally: Readonly<Tally>): string {
+  if (isWhole(tally)) return 'every session holds what was acknowledged';
+  const isWrong = tally.lost > 0 || tally.lostSessions > 0 || tally.doubled > 0;
+  return isWrong ? 'NOT every session holds what was acknowledged' : 'NOT every session could be checked';
 }
 
 /** The result as one JSON object. */

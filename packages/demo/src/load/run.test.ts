@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { formatReport } from './report.ts';
 import { runLoad } from './run.ts';
+import { isWhole } from './tally.ts';
 
-type Session = { readonly marker: string; counter: number };
+type Session = { readonly marker: string | null; counter: number };
 
 /** A counter without Limpet, whose `trouble` may spoil the n-th addition of all. */
 async function counterServer(
@@ -15,8 +16,9 @@ async function counterServer(
   const server = createServer((req, res) => {
     const known = /s=(\w+)/.exec(req.headers.cookie ?? '')?.[1];
     const id = known ?? `s${sessions.size}`;
-    const session = sessions.get(id) ?? { marker: `marker of ${id}`, counter: 0 };
-    if (req.method === 'POST') {
+    const isLook = req.method !== 'POST';
+    const session = sessions.get(id) ?? { marker: isLook ? null : `marker of ${id}`, counter: 0 };
+    if (!isLook) {
       sessions.set(id, session);
       session.counter += 1;
       additions += 1;
@@ -47,6 +49,7 @@ test('load: a faithful counter: nothing lost, nothing doubled', async () => {
     moved: 0,
   });
   expect(result.tally.requests).toBeGreaterThanOrEqual(300);
+  expect(result.tally.checked).toBe(7);
   expect(result.latencyMs.p50).toBeGreaterThan(0);
   expect(formatReport(result)).toContain('every session holds what was acknowledged');
 });
@@ -89,6 +92,31 @@ test('load: connections cut before, within and after the answer: unknown, not lo
     }),
   );
   expect(result.tally).toMatchObject({ errors: 3, uncertain: 4, non2xx: 1, lost: 0, doubled: 0, unchecked: 0 });
+});
+
+test('load: no addition ever answered: not whole, as nothing could be checked', async () => {
+  const result = await runLoad(
+    options,
+    await counterServer((_nth, _session, _req, res) => {
+      res.removeHeader('set-cookie');
+      res.writeHead(502).end();
+      return true;
+    }),
+  );
+  expect(result.tally).toMatchObject({ lost: 0, doubled: 0, checked: 0, unchecked: 7 });
+  expect(isWhole(result.tally)).toBe(false);
+  expect(formatReport(result)).toContain('NOT every session could be checked');
+});
+
+test('load: every addition made but answered by 500: no false alarm', async () => {
+  const result = await runLoad(
+    options,
+    await counterServer((_nth, _session, _req, res) => {
+      res.writeHead(500).end();
+      return true;
+    }),
+  );
+  expect(result.tally).toMatchObject({ lost: 0, doubled: 0, checked: 7, unchecked: 0 });
 });
 
 test('load: the app goes away: errors, and an end', async () => {

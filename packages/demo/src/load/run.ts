@@ -78,11 +78,11 @@ export async function runLoad(
 /** One look at each session after the run: what was acknowledged to its last request must still be there. */
 async function lookAtAll(visitors: readonly Visitor[], width: number, url: string, tally: Tally): Promise<void> {
   const until = AbortSignal.timeout(checkMs);
-  // A session without a cookie was never answered: there is nothing to look at.
-  const waiting = visitors.filter((visitor) => visitor.cookie !== null);
+  const waiting = visitors.filter((visitor) => visitor.wasAsked);
   const takeTurns = async (): Promise<void> => {
     for (let visitor = waiting.pop(); visitor; visitor = waiting.pop()) {
-      if (!(await look(visitor, url, until))) tally.unchecked += 1;
+      if (visitor.isKnown && (await look(visitor, url, until))) tally.checked += 1;
+      else tally.unchecked += 1;
     }
   };
   await Promise.all(Array.from({ length: width }, takeTurns));

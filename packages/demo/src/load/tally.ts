@@ -13,7 +13,9 @@ export interface Tally {
   lost: number;
   lostSessions: number;
   doubled: number;
-  /** Sessions whose last look failed: nothing is known of them. */
+  /** Sessions whose last look found what was acknowledged, or its loss. */
+  checked: number;
+  /** Sessions that were asked, but never answered, or not at the last look: nothing is known of them. */
   unchecked: number;
 }
 
@@ -26,6 +28,7 @@ export const newTally = (): Tally => ({
   lost: 0,
   lostSessions: 0,
   doubled: 0,
+  checked: 0,
   unchecked: 0,
 });
 
@@ -41,6 +44,9 @@ export function countFindings(tally: Tally, findings: readonly Finding[]): void 
   }
 }
 
-/** Whether every session holds what was acknowledged, once and no more. */
+/**
+ * Whether every session that was asked holds what was acknowledged, once and no more. A run that could check nothing has
+ * not shown that nothing is lost.
+ */
 export const isWhole = (tally: Tally): boolean =>
-  tally.lost === 0 && tally.lostSessions === 0 && tally.doubled === 0 && tally.unchecked === 0;
+  tally.lost === 0 && tally.lostSessions === 0 && tally.doubled === 0 && tally.unchecked === 0 && tally.checked > 0;

@@ -23,6 +23,16 @@ export class Visitor {
     return this.#cookies.size === 0 ? null : [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   }
 
+  /** Whether it had a turn at all. */
+  get wasAsked(): boolean {
+    return this.#asked > 0;
+  }
+
+  /** Whether an answer has named its session; until then there is no counter to look at. */
+  get isKnown(): boolean {
+    return this.#history.marker !== null;
+  }
+
   /** Begins the next request of the load and says what it is: most of them add. */
   ask(): Effect {
     this.#asked += 1;

@@ -8,6 +8,7 @@ import { planCluster } from '../cluster-options.ts';
 import type { Call, Command, ExitCode } from '../command.ts';
 import { readEnvFiles } from '../env-file.ts';
 import { planTries } from '../format-banner.ts';
+import { LineWriter } from '../line-writer.ts';
 import { optionNames, type Settings } from '../options.ts';
 import { loadSettings } from '../resolve-options.ts';
 import { runCluster } from '../run-cluster.ts';
@@ -86,10 +87,11 @@ async function openLog(call: Call, settings: Settings, version: string): Promise
     runDir: usual ? null : settings.runDir,
     nodes,
   });
+  const writer = new LineWriter(1);
   const facts: StartFacts = { version, nodes, balancers, store, copies, tries };
   const kind = settings.log ?? (call.screen.isTerminal ? 'pretty' : 'json');
-  if (kind === 'pretty') return openPrettyLog(call.screen, facts, () => performance.now());
-  return (await import('../json-log.ts')).openJsonLog(facts);
+  if (kind === 'pretty') return openPrettyLog(writer, call.screen, facts, () => performance.now());
+  return (await import('../json-log.ts')).openJsonLog(writer, facts);
 }
 
 /** The npm scripts beside the one that started this process. */

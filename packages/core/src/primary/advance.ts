@@ -1,0 +1,76 @@
+import { assign } from '../assignment.ts';
+import type { NodeId, SessionId } from '../ids.ts';
+import { isSameMember } from '../record.ts';
+import type { View } from '../view.ts';
+import { endIdle } from './commit.ts';
+import type { Token } from './events.ts';
+import { demote } from './former.ts';
+import { release, sendRecord } from './gate.ts';
+import { type Entry, type PrimaryState, unsynced } from './state.ts';
+
+/**
+ * P5: brings one entry to the current view, through every view in between; undefined when it is no longer held here.
+ * Whoever touches an entry calls this first; the sweep calls it for the rest.
+ */
+export function advance(state: PrimaryState, id: SessionId): Entry | undefined {
+  const entry = state.entries.get(id);
+  if (entry === undefined) return undefined;
+  const views = state.views.after(entry.seen);
+  if (views.length === 0) return entry;
+  const fresh = new Set<NodeId>();
+  for (const view of views) {
+    if (assign(state.rank, view, id).primary !== state.self) {
+      demote(state, entry);
+      return undefined;
+    }
+    follow(state, entry, view, fresh);
+  }
+  const { version } = entry.record.mark;
+  if (version === 0) return entry;
+  for (const member of entry.others) {
+    // In flight under a former view: refused there, so it is sent again under this one.
+    if (fresh.has(member) || (entry.acked.get(member) ?? unsynced) < version) sendRecord(state, entry, member);
+  }
+  if (fresh.size > 0) state.unprotected.add(id);
+  release(state, entry);
+  return entry;
+}
+
+/** Still primary in `view`: what is acknowledged counts on for the members that stay, each of the same incarnation. */
+function follow(state: PrimaryState, entry: Entry, view: View, fresh: Set<NodeId>): void {
+  const before = entry.seen;
+  entry.seen = view;
+  const others = state.othersOf(view, entry.record.id);
+  for (const member of entry.others) {
+    if (!others.includes(member) || !isSameMember(before, view, member)) entry.acked.delete(member);
+  }
+  for (const member of others) {
+    if (entry.acked.has(member)) continue;
+    entry.acked.set(member, unsynced);
+    fresh.add(member);
+  }
+  entry.others = others;
+  if (entry.handover === null) return;
+  // A former primary that is no longer a member forwards nothing more.
+  for (const [request, member] of entry.handover.running) {
+    if (view.members[member] === undefined) entry.handover.running.delete(request);
+  }
+  if (entry.handover.running.size === 0) endHandover(state, entry);
+}
+
+export function endHandover(state: PrimaryState, entry: Entry): void {
+  entry.handover = null;
+  state.handovers.delete(entry.record.id);
+  const { blocked } = entry;
+  entry.blocked = [];
+  for (const token of blocked) opened(state, entry, token);
+}
+
+/** Gives the record to a request. A session found idle past its limit ends here, whether or not the sweep has come by. */
+export function opened(state: PrimaryState, entry: Entry, token: Token): void {
+  const { id, deleted } = entry.record;
+  const alone = (state.running.get(id)?.size ?? 0) <= 1;
+  if (!deleted && alone && state.nowMs - entry.touchedAtMs > state.idleMs) endIdle(state, entry);
+  entry.touchedAtMs = state.nowMs;
+  state.effects.push({ kind: 'opened', token, record: entry.record });
+}

@@ -1,0 +1,162 @@
+import type { NodeId, RequestId, SessionId } from '../ids.ts';
+import type { FromCopySide, Mark } from '../messages.ts';
+import { emptyRecord, noMark, type WorkingRecord, workingRecord } from '../record.ts';
+import { compareViews, numberOf, type View } from '../view.ts';
+import { advance, opened } from './advance.ts';
+import type { Token } from './events.ts';
+import { confirm, release, settle, sync } from './gate.ts';
+import { type Entry, type Opening, type PrimaryState, unsynced } from './state.ts';
+
+/** How long a new primary holds a session's requests for those still running at the former one, in milliseconds (P10). */
+export const handoverWaitMs = 2_000;
+/** Ids remembered as unknown within one view (P6). */
+export const unknownMax = 10_000;
+
+type Claimed = FromCopySide & { readonly kind: 'claimed' };
+
+/** A request wants a session: held here, claimed from the others, unknown, or not ours. */
+export function open(state: PrimaryState, id: SessionId, token: Token): void {
+  const entry = advance(state, id);
+  if (entry !== undefined) {
+    if (entry.handover !== null) entry.blocked.push(token);
+    else opened(state, entry, token);
+  } else if (!state.isPrimary(id)) {
+    state.effects.push({ kind: 'moved', token });
+  } else if (state.unknown.has(id)) {
+    state.effects.push({ kind: 'opened', token, record: null });
+  } else {
+    claim(state, id).tokens.push(token);
+  }
+}
+
+/** A new session: nobody else can know of it, so nobody is asked. */
+export function create(state: PrimaryState, id: SessionId, token: Token): void {
+  if (state.isPrimary(id)) opened(state, install(state, emptyRecord(id), state.view, new Map()), token);
+  else state.effects.push({ kind: 'moved', token });
+}
+
+/** P6: asks every member's copy side, its own included. */
+export function claim(state: PrimaryState, id: SessionId): Opening {
+  const known = state.openings.get(id);
+  if (known !== undefined) return known;
+  const { view } = state;
+  const expected = new Set(Object.values(view.members).map((member) => member.id));
+  const opening: Opening = { view, expected, answers: new Map(), tokens: [], relayed: [] };
+  state.openings.set(id, opening);
+  for (const member of expected) ask(state, opening, id, member);
+  return opening;
+}
+
+const ask = (state: PrimaryState, opening: Opening, id: SessionId, member: NodeId): void =>
+  state.sendTo(member, { kind: 'claim', id, view: numberOf(opening.view) });
+
+/** The link to a member is new: what it was asked before may be lost. */
+export function askAgain(state: PrimaryState, member: NodeId): void {
+  for (const [id, opening] of state.openings) {
+    if (opening.expected.has(member) && !opening.answers.has(member)) ask(state, opening, id, member);
+  }
+}
+
+/** A new view: claims under way start over in it, or end when the session is no longer ours. */
+export function restartClaims(state: PrimaryState): void {
+  const openings = [...state.openings];
+  state.openings.clear();
+  for (const [id, { tokens, relayed }] of openings) {
+    if (state.isPrimary(id)) {
+      const again = claim(state, id);
+      again.tokens.push(...tokens);
+      again.relayed.push(...relayed);
+    } else {
+      for (const token of tokens) state.effects.push({ kind: 'moved', token });
+    }
+  }
+}
+
+/** One answer; when all are there, the newest custody, then the highest version, is the session. */
+export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): void {
+  const { id } = answer;
+  const opening = state.openings.get(id);
+  if (opening?.expected.has(from) !== true || compareViews(opening.view, answer.view) !== 0) return;
+  opening.answers.set(from, answer);
+  if (opening.answers.size < opening.expected.size) return;
+  state.openings.delete(id);
+  const best = newest(opening.answers.values());
+  if (best === null) {
+    if (state.unknown.size < unknownMax) state.unknown.add(id);
+    for (const token of opening.tokens) state.effects.push({ kind: 'opened', token, record: null });
+    for (const { from: reply, message } of opening.relayed) {
+      if ('sequence' in message) settle(state, { reply, sequence: message.sequence }, { kind: 'refused' });
+    }
+    return;
+  }
+  take(state, opening, workingRecord(best));
+}
+
+function newest(answers: Iterable<Claimed>): Claimed['record'] {
+  let best: Claimed | null = null;
+  for (const answer of answers) {
+    if (answer.record !== null && (best === null || isNewer(answer, best))) best = answer;
+  }
+  return best?.record ?? null;
+}
+
+function isNewer(a: Claimed, b: Claimed): boolean {
+  const custody = compareViews(a.custody ?? noMark.view, b.custody ?? noMark.view);
+  return custody > 0 || (custody === 0 && (a.record?.mark.version ?? 0) > (b.record?.mark.version ?? 0));
+}
+
+function take(state: PrimaryState, opening: Opening, record: WorkingRecord): void {
+  const marks = new Map<NodeId, Mark>();
+  const running = new Map<RequestId, NodeId>();
+  for (const [member, answer] of opening.answers) {
+    for (const request of answer.running) running.set(request, member);
+    if (answer.record !== null) marks.set(member, answer.record.mark);
+  }
+  const entry = install(state, record, opening.view, marks);
+  if (running.size > 0) {
+    entry.handover = { running, untilMs: state.nowMs + handoverWaitMs };
+    state.handovers.add(record.id);
+  }
+  state.loopback.push(...opening.relayed);
+  for (const token of opening.tokens) {
+    if (entry.handover !== null) entry.blocked.push(token);
+    else opened(state, entry, token);
+  }
+}
+
+/** Primary from now on. `marks`: what each member said it holds. */
+function install(state: PrimaryState, record: WorkingRecord, view: View, marks: ReadonlyMap<NodeId, Mark>): Entry {
+  const { id } = record;
+  const others = state.othersOf(view, id);
+  const entry: Entry = {
+    record,
+    seen: view,
+    others,
+    acked: new Map(others.map((member) => [member, unsynced])),
+    waiters: [],
+    handover: null,
+    blocked: [],
+    buries: null,
+    holders: new Set(marks.keys()),
+    touchedAtMs: state.nowMs,
+  };
+  state.entries.set(id, entry);
+  state.unknown.delete(id);
+  if (record.mark.version === 0) return entry;
+  if (others.length > 0) state.unprotected.add(id);
+  for (const member of others) sync(state, entry, member, marks.get(member) ?? null);
+  release(state, entry);
+  return entry;
+}
+
+/** A holder shows what it has: the primary takes it, or shows that it holds it already. */
+export function offered(state: PrimaryState, from: NodeId, id: SessionId): void {
+  const entry = advance(state, id);
+  if (entry !== undefined) {
+    if (state.unprotected.has(id)) entry.holders.add(from);
+    else confirm(state, entry, from);
+  } else if (state.isPrimary(id)) {
+    state.unknown.delete(id);
+    claim(state, id);
+  }
+}

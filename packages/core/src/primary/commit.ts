@@ -1,0 +1,65 @@
+import type { RequestId } from '../ids.ts';
+import type { Commit, Mark } from '../messages.ts';
+import { applyCommit, buryUnder } from '../record.ts';
+import { numberOf } from '../view.ts';
+import { settle, wait } from './gate.ts';
+import type { Done, Entry, PrimaryState } from './state.ts';
+
+/** The request named by writes that no request made: the end of an idle session. */
+export const noRequest = '0'.repeat(32) as RequestId;
+
+/**
+ * P2: makes the next version of the record out of `commit`, in this very step, and sends it to the rest of the write
+ * set. `old`: the entry that `commit.bury` names, brought to the current view.
+ */
+export function commitHere(
+  state: PrimaryState,
+  entry: Entry,
+  commit: Commit,
+  old: Entry | undefined,
+  done: Done,
+): void {
+  const { record } = entry;
+  const earlier = record.log.get(commit.request);
+  if (earlier !== undefined && earlier.state === 'committed' && earlier.commits >= commit.ordinal) {
+    // The same commit again (a forward sent twice), or another attempt of the request that was quicker.
+    if ('token' in done) settle(state, done, { kind: 'duplicate', answer: earlier.answer });
+    else wait(state, entry, record.mark.version, done);
+    return;
+  }
+  if (record.deleted) {
+    settle(state, done, { kind: 'gone' });
+    return;
+  }
+  const view = numberOf(state.view);
+  const previous = record.mark;
+  const mark: Mark = { version: previous.version + 1, view, by: state.address };
+  const buried: Mark | null = old === undefined ? null : { ...mark, version: old.record.mark.version + 1 };
+  applyCommit(record, mark, commit);
+  if (old !== undefined && buried !== null) {
+    buryUnder(old.record, buried, commit);
+    entry.buries = commit.bury;
+  }
+  for (const member of entry.others) {
+    state.sendTo(member, { kind: 'write', id: record.id, view, previous, mark, buried, commit });
+  }
+  if (previous.version === 0 && entry.others.length > 0) state.unprotected.add(record.id);
+  wait(state, entry, mark.version, done);
+}
+
+/** An idle session ends with a tombstone, an ordinary numbered write (P13, P14). */
+export function endIdle(state: PrimaryState, entry: Entry): void {
+  const commit: Commit = {
+    request: noRequest,
+    ordinal: (entry.record.log.get(noRequest)?.commits ?? 0) + 1,
+    change: { set: new Map(), remove: [] },
+    destroy: true,
+    carries: [],
+    answer: null,
+    create: null,
+    bury: null,
+    at: state.nowMs,
+  };
+  // Nobody waits for it: a token that no caller has.
+  commitHere(state, entry, commit, undefined, { token: 0 });
+}

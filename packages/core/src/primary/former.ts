@@ -1,0 +1,127 @@
+import { assign } from '../assignment.ts';
+import type { RequestId, SessionId } from '../ids.ts';
+import type { BetweenApps, Commit } from '../messages.ts';
+import { applyCommit, isSameMember, snapshot } from '../record.ts';
+import { numberOf, type View } from '../view.ts';
+import { noRequest } from './commit.ts';
+import type { Token } from './events.ts';
+import type { Entry, Former, PrimaryState } from './state.ts';
+
+/** P10, the former primary's half: what it held goes to its keeper, what still runs here forwards its changes. */
+
+/** No longer primary: the record becomes a copy at the own keeper, at once, and whatever waits here asks the new primary. */
+export function demote(state: PrimaryState, entry: Entry): void {
+  const { record, blocked, waiters } = entry;
+  const { id } = record;
+  state.entries.delete(id);
+  state.unprotected.delete(id);
+  handDown(state, id, record.mark.version === 0 ? null : entry);
+  for (const token of blocked) state.effects.push({ kind: 'moved', token });
+  const former: Former = state.formers.get(id) ?? { target: null, running: new Map(), pending: new Map() };
+  former.target = assign(state.rank, state.view, id).primary;
+  for (const request of state.running.get(id) ?? []) {
+    if (!former.running.has(request)) former.running.set(request, record);
+  }
+  // A response held here leaves when the new primary confirms it. One held elsewhere on our word asks again by itself.
+  for (const { done } of waiters) if ('token' in done) addPending(state, former, id, done.token, noRequest, null);
+  if (former.running.size > 0 || former.pending.size > 0) state.formers.set(id, former);
+}
+
+/** Tells the own keeper what the app loop knows of a session: the record if it held one, and the requests that run here. */
+export function handDown(state: PrimaryState, id: SessionId, entry: Entry | null): void {
+  const running = [...(state.running.get(id) ?? [])];
+  const record = entry === null ? null : snapshot(entry.record);
+  state.effects.push({ kind: 'own', message: { kind: 'demoted', id, view: numberOf(state.view), record, running } });
+}
+
+/** A commit, or a held response (`commit` null), of a request that began here: only the new primary can settle it. */
+export function forward(
+  state: PrimaryState,
+  id: SessionId,
+  request: RequestId,
+  commit: Commit | null,
+  token: Token,
+): void {
+  const former = state.formers.get(id);
+  if (former === undefined) {
+    state.effects.push({ kind: 'settled', token, settled: { kind: 'refused' } });
+    return;
+  }
+  const record = former.running.get(request);
+  // The next difference of a request of this session starts from what this one changed.
+  if (commit !== null && record !== undefined) applyCommit(record, record.mark, commit);
+  addPending(state, former, id, token, request, commit);
+}
+
+function addPending(
+  state: PrimaryState,
+  former: Former,
+  id: SessionId,
+  token: Token,
+  request: RequestId,
+  commit: Commit | null,
+): void {
+  state.sequence += 1;
+  former.pending.set(state.sequence, { token, commit, request });
+  sendPending(state, former, id, state.sequence);
+}
+
+function sendPending(state: PrimaryState, former: Former, id: SessionId, sequence: number): void {
+  const pending = former.pending.get(sequence);
+  if (pending === undefined || former.target === null) return;
+  const { commit, request } = pending;
+  const view = numberOf(state.view);
+  const message: BetweenApps =
+    commit === null
+      ? { kind: 'confirm', id, view, request, sequence }
+      : { kind: 'forward', id, view, commit, sequence };
+  state.relay(former.target, message);
+}
+
+/** Sends again what the present target may not have: it changed, or its link is new. */
+export function resendPending(state: PrimaryState, former: Former, id: SessionId): void {
+  for (const sequence of former.pending.keys()) sendPending(state, former, id, sequence);
+}
+
+/** A new view: whoever is primary now gets what the one before has not settled. */
+export function retarget(state: PrimaryState, before: View | null, view: View): void {
+  for (const [id, former] of state.formers) {
+    const { primary } = assign(state.rank, view, id);
+    const same =
+      before !== null && primary === former.target && primary !== null && isSameMember(before, view, primary);
+    former.target = primary;
+    if (!same) resendPending(state, former, id);
+  }
+}
+
+/** The new primary's word on a forward or a held response. */
+export function forwarded(state: PrimaryState, { sequence, verdict }: BetweenApps & { kind: 'forwarded' }): void {
+  for (const [id, former] of state.formers) {
+    const pending = former.pending.get(sequence);
+    if (pending === undefined) continue;
+    former.pending.delete(sequence);
+    state.effects.push({ kind: 'settled', token: pending.token, settled: { kind: verdict } });
+    forget(state, id, former);
+    return;
+  }
+}
+
+/** A request no longer runs here. */
+export function close(state: PrimaryState, id: SessionId, request: RequestId): void {
+  const running = state.running.get(id);
+  if (running?.delete(request) !== true) return;
+  if (running.size === 0) {
+    state.running.delete(id);
+    // Created here and never committed: nobody else knows of it.
+    if (state.entries.get(id)?.record.mark.version === 0) state.entries.delete(id);
+  }
+  const former = state.formers.get(id);
+  if (former?.running.delete(request) !== true) return;
+  state.effects.push({ kind: 'own', message: { kind: 'finished', id, request } });
+  if (former.target !== null) state.relay(former.target, { kind: 'finished', id, request });
+  forget(state, id, former);
+}
+
+function forget(state: PrimaryState, id: SessionId, former: Former): void {
+  if (former.pending.size === 0 && former.running.size === 0) state.formers.delete(id);
+}

@@ -1,0 +1,92 @@
+import type { NodeId, RequestId, SessionId } from '../ids.ts';
+import type { Mark } from '../messages.ts';
+import { dropAnswer, sameMark, snapshot } from '../record.ts';
+import { numberOf } from '../view.ts';
+import type { Settled } from './events.ts';
+import { type Done, type Entry, type PrimaryState, unsynced } from './state.ts';
+
+/** Delivered answers told to the copies in one message. */
+const deliveredBatch = 512;
+
+/** The least acknowledged version over all other members of the write set (P4); infinite when there is none. */
+const acknowledged = ({ others, acked }: Entry): number =>
+  others.reduce((least, member) => Math.min(least, acked.get(member) ?? unsynced), Number.POSITIVE_INFINITY);
+
+/** Says `safe` once the whole write set has acknowledged the version. */
+export function wait(state: PrimaryState, entry: Entry, version: number, done: Done): void {
+  if (acknowledged(entry) >= version) settle(state, done, { kind: 'safe' });
+  else entry.waiters.push({ version, done });
+}
+
+export function settle(state: PrimaryState, done: Done, settled: Settled): void {
+  if ('token' in done) {
+    state.effects.push({ kind: 'settled', token: done.token, settled });
+    return;
+  }
+  const verdict = settled.kind === 'gone' || settled.kind === 'refused' ? settled.kind : 'safe';
+  state.relay(done.reply, { kind: 'forwarded', sequence: done.sequence, verdict });
+}
+
+/** Something may have been acknowledged: opens what can be opened. Called on every event that can open the gate. */
+export function release(state: PrimaryState, entry: Entry): void {
+  const safe = acknowledged(entry);
+  if (safe !== unsynced) {
+    state.unprotected.delete(entry.record.id);
+    for (const member of entry.holders) confirm(state, entry, member);
+    entry.holders.clear();
+  }
+  if (entry.waiters.length === 0) return;
+  const open = entry.waiters.filter((waiter) => waiter.version <= safe);
+  if (open.length === 0) return;
+  entry.waiters = entry.waiters.filter((waiter) => waiter.version > safe);
+  for (const { done } of open) settle(state, done, { kind: 'safe' });
+}
+
+/** A holder learns that it need not keep the session for safety's sake. */
+export function confirm(state: PrimaryState, { record: { id } }: Entry, member: NodeId): void {
+  if (member === state.self) state.effects.push({ kind: 'own', message: { kind: 'taken', id } });
+  else state.sendTo(member, { kind: 'confirmed', id, view: numberOf(state.view) });
+}
+
+export function acknowledge(state: PrimaryState, entry: Entry | undefined, from: NodeId, version: number): void {
+  const acked = entry?.acked.get(from);
+  if (entry === undefined || acked === undefined || acked >= version) return;
+  entry.acked.set(from, version);
+  release(state, entry);
+}
+
+/** Brings a member to this history: by its name alone when it says that it holds the same, else whole. */
+export function sync(state: PrimaryState, entry: Entry, member: NodeId, theirs: Mark | null): void {
+  const { id, mark } = entry.record;
+  if (theirs === null || !sameMark(theirs, mark)) sendRecord(state, entry, member);
+  else state.sendTo(member, { kind: 'digest', id, view: numberOf(state.view), mark });
+}
+
+export function sendRecord(state: PrimaryState, { record, buries }: Entry, member: NodeId): void {
+  const view = numberOf(state.view);
+  const buried = buries === null ? undefined : state.entries.get(buries);
+  if (buried !== undefined && (buried.acked.get(member) ?? unsynced) < buried.record.mark.version) {
+    state.sendTo(member, { kind: 'record', view, record: snapshot(buried.record) });
+  }
+  state.sendTo(member, { kind: 'record', view, record: snapshot(record) });
+}
+
+/** The answer's bytes are dropped here at once and at the copies in a batch (P2). */
+export function deliver(state: PrimaryState, id: SessionId, request: RequestId): void {
+  const entry = state.entries.get(id);
+  if (entry === undefined || (entry.record.log.get(request)?.answer ?? null) === null) return;
+  dropAnswer(entry.record, request);
+  state.delivered.push([id, request]);
+  if (state.delivered.length >= deliveredBatch) flushDelivered(state);
+}
+
+/** To every member, not sorted by write set: one small batch for all costs less than one for each. */
+export function flushDelivered(state: PrimaryState): void {
+  const view = state.views.current;
+  if (view === null || state.delivered.length === 0) return;
+  const requests = state.delivered;
+  state.delivered = [];
+  for (const { id } of Object.values(view.members)) {
+    if (id !== state.self) state.sendTo(id, { kind: 'delivered', requests });
+  }
+}

@@ -1,0 +1,146 @@
+import { assign } from '../assignment.ts';
+import type { NodeId, RequestId, SessionId } from '../ids.ts';
+import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, ToCopySide } from '../messages.ts';
+import type { Rank } from '../rank.ts';
+import { ViewHistory, type WorkingRecord } from '../record.ts';
+import { assert } from '../unreachable.ts';
+import { formatAddress, type View } from '../view.ts';
+import type { PrimaryEffect, Token } from './events.ts';
+
+/** What `acked` says of a member that has not shown yet that it holds this history at all. */
+export const unsynced = -1;
+
+/** A session this member is primary of. */
+export interface Entry {
+  readonly record: WorkingRecord;
+  /** The view it was last brought to. */
+  seen: View;
+  /** The rest of the write set. Invariant: the keys of `acked` are exactly these. */
+  others: readonly NodeId[];
+  /** The version each has acknowledged under this primary, or `unsynced`. */
+  readonly acked: Map<NodeId, number>;
+  waiters: Waiter[];
+  /** Requests still running at the former primary: this session's own wait for them, but not for ever (P10). */
+  handover: { readonly running: Map<RequestId, NodeId>; readonly untilMs: number } | null;
+  /** Opens held until the handover is over. */
+  blocked: Token[];
+  /** The id buried when this session was made (P15): whoever needs this record needs that tombstone first. */
+  buries: SessionId | null;
+  /** Holders to be told once the whole write set has it; not before, else they would report a view done too early (P9). */
+  readonly holders: Set<NodeId>;
+  touchedAtMs: number;
+}
+
+/** Someone waits for a version to be safe: a response of this worker, or one held at the former primary. */
+export interface Waiter {
+  readonly version: number;
+  readonly done: Done;
+}
+
+export type Done = { readonly token: Token } | { readonly reply: NodeId; readonly sequence: number };
+
+/** A session this member was primary of, kept while requests that began here still run (P10). */
+export interface Former {
+  target: NodeId | null;
+  /**
+   * The requests that began here, each with the record it works on. Should this member become primary again, they still
+   * commit by way of a forward: the record then installed is another.
+   */
+  readonly running: Map<RequestId, WorkingRecord>;
+  readonly pending: Map<number, { readonly token: Token; readonly commit: Commit | null; readonly request: RequestId }>;
+}
+
+/** A claim under way (P6): who was asked, who answered, who waits. */
+export interface Opening {
+  readonly view: View;
+  readonly expected: ReadonlySet<NodeId>;
+  readonly answers: Map<NodeId, FromCopySide & { readonly kind: 'claimed' }>;
+  readonly tokens: Token[];
+  readonly relayed: Relayed[];
+}
+
+export interface Relayed {
+  readonly from: NodeId;
+  readonly message: BetweenApps;
+}
+
+/** A message that came before its view; `from` null: from the own keeper. */
+export type Early =
+  | { readonly from: NodeId; readonly message: FromCopySide }
+  | { readonly from: null; readonly message: FromCopySide | FromOwnKeeper };
+
+/** Everything the primary side of a member knows. The rules are the functions of this folder; `primary.ts` lists them. */
+export class PrimaryState {
+  readonly self: NodeId;
+  readonly address: string;
+  readonly rank: Rank;
+  readonly idleMs: number;
+  readonly views = new ViewHistory();
+  readonly entries = new Map<SessionId, Entry>();
+  readonly formers = new Map<SessionId, Former>();
+  readonly openings = new Map<SessionId, Opening>();
+  /** Every request that has opened a session here and not closed it. */
+  readonly running = new Map<SessionId, Set<RequestId>>();
+  /** Ids that nobody holds in this view. */
+  readonly unknown = new Set<SessionId>();
+  /** Entries with a member that is `unsynced`. */
+  readonly unprotected = new Set<SessionId>();
+  /** Entries with a handover. */
+  readonly handovers = new Set<SessionId>();
+  /** Members whose keeper can be reached, by incarnation. */
+  readonly links = new Map<NodeId, number>();
+  delivered: [SessionId, RequestId][] = [];
+  future: Early[] = [];
+  /** Messages for this member's own app loop, taken up at the end of the step. */
+  readonly loopback: Relayed[] = [];
+  sweep: Iterator<SessionId> | null = null;
+  oldest: Iterator<[SessionId, Entry]> | null = null;
+  sequence = 0;
+  nowMs = 0;
+  effects: PrimaryEffect[] = [];
+
+  constructor(options: PrimaryOptions) {
+    this.self = options.self;
+    this.address = formatAddress({ id: options.self, incarnation: options.incarnation });
+    this.rank = options.rank;
+    this.idleMs = options.idleMs;
+  }
+
+  get view(): View {
+    const view = this.views.current;
+    assert(view !== null, 'a primary has a view');
+    return view;
+  }
+
+  /** Whether this incarnation is primary of the session in its own view (P1). */
+  isPrimary(id: SessionId): boolean {
+    const view = this.views.current;
+    const me = view?.members[this.self];
+    if (view === null || me === undefined || formatAddress(me) !== this.address) return false;
+    return assign(this.rank, view, id).primary === this.self;
+  }
+
+  /** The write set without this member. */
+  othersOf(view: View, id: SessionId): readonly NodeId[] {
+    return assign(this.rank, view, id).writeSet.filter((member) => member !== this.self);
+  }
+
+  /** Dropped while there is no link: what matters is sent again when there is one (`linked`). */
+  sendTo(to: NodeId, message: ToCopySide): void {
+    if (to === this.self) this.effects.push({ kind: 'own', message });
+    else if (this.links.has(to)) this.effects.push({ kind: 'send', to, message });
+  }
+
+  relay(to: NodeId, message: BetweenApps): void {
+    if (to === this.self) this.loopback.push({ from: to, message });
+    else this.sendTo(to, { kind: 'relay', message });
+  }
+}
+
+export interface PrimaryOptions {
+  readonly self: NodeId;
+  readonly incarnation: number;
+  readonly rank: Rank;
+  /** Idle limit of a session, in milliseconds. */
+  readonly idleMs: number;
+}
