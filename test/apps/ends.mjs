@@ -7,7 +7,7 @@ const pages = {
     setImmediate(() => {
       throw new TypeError('thrown on purpose\nsecond line');
     }),
-  '/slow': (res) => setTimeout(() => res.end('slow'), 300),
+  '/slow': (res) => setTimeout(() => res.end('slow'), 900),
   '/hang': () => {},
 };
 const server = createServer((req, res) => (pages[req.url] ?? (() => res.end('ok')))(res));

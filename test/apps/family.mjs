@@ -15,13 +15,14 @@ async function listenAside(tell) {
 }
 
 if (!isMainThread) await listenAside((told) => parentPort.postMessage(told));
-else if (process.send) await listenAside((told) => process.send(told));
-else {
+else if (process.send) {
+  process.on('disconnect', () => process.exit());
+  await listenAside((told) => process.send(told));
+} else {
   const child = fork(self);
   const [fromChild] = await once(child, 'message');
   const thread = new Worker(self);
   const [fromThread] = await once(thread, 'message');
-  process.on('exit', () => child.kill());
   const server = createServer((_req, res) => res.end(JSON.stringify({ fromChild, fromThread })));
   server.listen(process.env.PORT);
 }

@@ -63,6 +63,11 @@ const kinds = {
     res.addTrailers({ 'x-sum': '7' });
     res.end();
   },
+  unframed: (res) => {
+    res.removeHeader('Transfer-Encoding');
+    res.write('un');
+    res.end('framed');
+  },
   events: (res) => {
     res.writeHead(200, { 'content-type': 'text/event-stream' });
     res.write(`data: ${Date.now()}\n\n`);
@@ -78,12 +83,13 @@ const server = createServer((req, res) => {
   if (name === 'echo') return req.pipe(res);
   withSession(req, res, (error) => {
     if (error) return res.writeHead(500).end(error.message);
-    if (name === 'count') return res.end(JSON.stringify({ count: req.session.count ?? 0, late: req.session.late ?? false }));
+    if (name === 'count')
+      return res.end(JSON.stringify({ count: req.session.count ?? 0, late: req.session.late ?? false }));
     req.session.count = (req.session.count ?? 0) + 1;
     kinds[name](res, req);
   });
 });
-server.on('upgrade', (req, socket) => {
+server.on('upgrade', (_req, socket) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\nconnection: Upgrade\r\n\r\n');
   socket.pipe(socket);
 });

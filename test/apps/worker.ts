@@ -185,6 +185,7 @@ async function ask(socketPath: string, ownAgent: Agent, path: string, asking: As
     text += piece;
   }
   const echo = res.headers['limpet-request'];
-  if (echo !== internal.request) throw new Error(`the echo is ${echo}, not ${internal.request}: ${res.statusCode} ${text}`);
+  if (echo !== internal.request)
+    throw new Error(`the echo is ${echo}, not ${internal.request}: ${res.statusCode} ${text}`);
   return { status: res.statusCode ?? 0, headers: res.headers, body: text, firstMs };
 }

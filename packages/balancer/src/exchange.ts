@@ -45,7 +45,8 @@ export type AttemptResult =
   /** Relayed as it came, to its end. */
   | { readonly kind: 'relayed' }
   | { readonly kind: 'refused'; readonly view: ViewNumber | null }
-  | { readonly kind: 'verdict'; readonly outcome: Outcome }
+  /** Limpet answered in the worker. `isLate`: because a deadline passed there. */
+  | { readonly kind: 'verdict'; readonly outcome: Outcome; readonly isLate: boolean }
   | { readonly kind: 'unsent' }
   | { readonly kind: 'broken'; readonly back: 'nothing' | 'head' | 'part'; readonly out: boolean }
   | { readonly kind: 'stale' }
@@ -192,7 +193,6 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#back = 'part';
-    bytesX += chunk.length; if (bytesX > 8e6) { bytesX = 0; (globalThis as any).gc?.({ type: 'minor' }); }
     if (this.#isDone) return;
     if (this.#isHeld) this.#chunks.push(chunk);
     else if (this.#isOut && !this.#down.write(chunk)) controller.pause();
@@ -204,7 +204,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (head.status === 421) return this.#finish({ kind: 'refused', view: head.view });
     if (head.verdict !== undefined) {
       if (!outcomes.has(head.verdict)) return this.#finish({ kind: 'malformed', why: 'the verdict' });
-      return this.#finish({ kind: 'verdict', outcome: head.verdict as Outcome });
+      return this.#finish({ kind: 'verdict', outcome: head.verdict as Outcome, isLate: head.status === 504 });
     }
     if (this.#isOut) {
       this.#down.end();
@@ -281,5 +281,3 @@ export const isOlder = (answer: ViewNumber, ours: View): boolean => compareViews
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-
-let bytesX = 0;

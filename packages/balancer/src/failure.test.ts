@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
 import { type Death, type NodeId, nodeIdAt } from '@limpet/core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { get, type Handler, raw, TestCluster, until } from '../testing/harness.ts';
@@ -150,6 +151,20 @@ describe('death of a worker', () => {
 });
 
 describe('refused answers and placement', () => {
+  test('answer of an older view from a former primary: discarded, asked again at the new one', async () => {
+    const port = await startWith((name) => (_, response) => {
+      if (name === n2) return void response.end(name);
+      cluster.publishWithout([n1]);
+      // Answered only once the balancer has the new view: it says so by its statistics.
+      cluster.onTold = (message) => {
+        if (message.kind === 'stats' && message.view?.number === 2) response.end('old');
+      };
+    });
+    const cookie = `Cookie: JSESSIONID=${cluster.sessionAt(n1)}`;
+    expect((await raw(port, get('/', [cookie]))).body).toBe(n2);
+    expect(cluster.worker(n2).received[0]?.headers).toMatchObject({ 'limpet-attempt': '2', 'limpet-prior': 'head' });
+  });
+
   test('421: sent again after the newer view, never let out', async () => {
     const port = await startWith((name) => (_, response) => {
       if (name === n2) return void response.end(name);
@@ -176,6 +191,29 @@ describe('refused answers and placement', () => {
     expect(answer.head).toMatch(/limpet-outcome: not-executed/i);
     expect(answer.head).toMatch(/retry-after: 1/i);
     expect(cluster.worker(n1).received.length + cluster.worker(n2).received.length).toBe(4);
+  });
+
+  test('verdict of the worker: its status and outcome, rendered here', async () => {
+    const rows = [
+      ['not-executed', 503, 503],
+      ['unknown', 502, 502],
+      ['unknown', 504, 504],
+      ['executed', 502, 502],
+      ['gone', 409, 409],
+    ] as const;
+    let row: (typeof rows)[number] = rows[0];
+    const port = await startWith(() => (_, response) => {
+      response.setHeader('limpet-verdict', row[0]);
+      response.statusCode = row[1];
+      response.end();
+    });
+    for (row of rows) {
+      const answer = await raw(port, get('/', ['Accept: text/html']));
+      expect(answer.status).toBe(row[2]);
+      expect(answer.head).toMatch(new RegExp(`limpet-outcome: ${row[0]}`, 'i'));
+      expect(/retry-after/i.test(answer.head)).toBe(row[0] === 'not-executed');
+      expect(answer.head).not.toMatch(/limpet-(verdict|request|view)/i);
+    }
   });
 
   test('answer that echoes another request: 502, nothing of it let out', async () => {
@@ -212,6 +250,39 @@ describe('refused answers and placement', () => {
       sequence: 7,
       ok: true,
     });
+  });
+});
+
+describe('clients that leave', () => {
+  test('safe method: the worker is told; any other: it runs to its end', async () => {
+    const closed: string[] = [];
+    const port = await startWith(
+      () => (request, response) => {
+        request.resume();
+        response.on('close', () => closed.push(`${request.method} ${response.writableFinished}`));
+        if (request.method === 'POST') cluster.onTold = () => response.writableFinished || response.end('done');
+      },
+      1,
+    );
+    for (const method of ['GET', 'POST']) {
+      const client = connect(port, '127.0.0.1');
+      client.write(`${method} /slow HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await until(() => cluster.worker(n1).received.some((got) => got.method === method));
+      client.destroy();
+      // Statistics come twice a second: by the second one the balancer has long seen the client leave.
+      await until(() => closed.some((line) => line.startsWith(method)));
+    }
+    expect(closed).toEqual(['GET false', 'POST true']);
+  });
+});
+
+describe('no worker can be reached', () => {
+  test('no session, every connection refused: waits, tries few times, 503 at the deadline', async () => {
+    const port = await startWith(() => () => {}, 3, 600);
+    for (const worker of cluster.workers.values()) worker.die();
+    const answer = await raw(port, get('/', [], 'POST'));
+    expect(answer.status).toBe(503);
+    expect(cluster.told.filter((message) => message.kind === 'reset').length).toBeLessThan(12);
   });
 });
 

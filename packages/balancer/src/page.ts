@@ -52,7 +52,7 @@ export function renderPage(code: ErrorCode, options: PageOptions): Page {
     'Cache-Control',
     'no-store',
   ];
-  if (options.outcome !== undefined) lines.push(outcomeHeader.replace('l', 'L').replace('-o', '-O'), options.outcome);
+  if (options.outcome !== undefined) lines.push(outcomeHeader, options.outcome);
   if (options.retryAfter !== undefined) lines.push('Retry-After', String(options.retryAfter));
   if (status === 405) lines.push('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
   return { status, lines, body };

@@ -29,7 +29,7 @@ async function startProcess(handler?: Handler): Promise<{ readonly port: number;
   const { fd } = (bound as unknown as { readonly _handle: { readonly fd: number } })._handle;
   const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
   const run = { role: 'balancer', name: 'b1', incarnation: 1, sockets: cluster.folder };
-  const child = spawn(process.execPath, [...(process.env.XARGS?.split(' ') ?? []), entry], {
+  const child = spawn(process.execPath, [entry], {
     env: { ...process.env, LIMPET_RUN: JSON.stringify(run) },
     stdio: ['ignore', 'inherit', 'inherit', fd],
     detached: true,
@@ -109,7 +109,7 @@ describe('balancer process', () => {
     const chunk = Buffer.alloc(256 * 1024, 1);
     const { port, child } = await startProcess((request, response) => {
       if (request.method === 'GET') {
-        let left = total;
+        let left = request.url === '/warm' ? total / 8 : total;
         const more = () => {
           while (left > 0) {
             left -= chunk.length;
@@ -125,7 +125,8 @@ describe('balancer process', () => {
       request.on('data', (part: Buffer) => (bytes += part.length));
       request.on('end', () => response.end(String(bytes)));
     });
-    await raw(port, get('/warm', [], 'POST'));
+    // What code and buffers take once is not growth.
+    await raw(port, get('/warm'));
     const pid = child.pid ?? 0;
     const before = residentMb(pid);
     let peak = before;
@@ -147,7 +148,6 @@ describe('balancer process', () => {
         response.on('error', reject);
       }).end();
     });
-    console.log('after down', before, peak);
     const up = await new Promise<string>((resolve, reject) => {
       const request = httpRequest({ port, host: '127.0.0.1', path: '/', method: 'POST' }, (response) => {
         let text = '';
@@ -166,7 +166,6 @@ describe('balancer process', () => {
       more();
     });
     clearInterval(sample);
-    console.log('peak', peak);
     expect(down).toBe(total);
     expect(up).toBe(String(total));
     expect(peak - before).toBeLessThan(50);

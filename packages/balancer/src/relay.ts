@@ -94,11 +94,15 @@ export class Journey {
   /** Attempts that a worker may have run. */
   #runs = 0;
   #reroutes = 0;
+  /** Connections that could not be made. */
+  #unsent = 0;
   #prior: Prior | null = null;
   /** Addresses of the workers that died under this request. */
   readonly #ended: string[] = [];
   #avoid: NodeId | null = null;
   #releaseLane: (() => void) | null = null;
+  /** Has been sent through the lane, as every attempt must be from then on. */
+  #isSerial = false;
 
   constructor(shared: Relay, passage: Passage, send: Send, down: Client, deadlineMs: number) {
     this.#shared = shared;
@@ -169,21 +173,22 @@ export class Journey {
       case 'verdict':
         // Nothing ran there, and our earlier attempts decide what may be said of the whole request.
         if (result.outcome === 'not-executed') return this.#giveUp('LIMPET_NOT_EXECUTED');
-        return this.#page(result.outcome, false);
+        return this.#page(result.outcome, result.isLate);
       case 'refused':
         this.#reroutes += 1;
-        return this.#follow({ kind: 'refused' }, upstream, () => this.#refresh(result.view));
+        return this.#follow({ kind: 'refused' }, () => this.#refresh(result.view));
       case 'unsent':
+        this.#unsent += 1;
         this.#avoid = upstream.member.id;
         this.#shared.reset(upstream);
-        return this.#follow({ kind: 'unsent' }, upstream, () => this.#changed(upstream));
+        return this.#follow({ kind: 'unsent' }, () => this.#changed(upstream));
       case 'broken': {
         this.#runs += 1;
         this.#avoid = upstream.member.id;
         this.#shared.reset(upstream);
         if (result.out) return this.#cutAfter(upstream);
         const end = await this.#proof(result.back, upstream);
-        return this.#follow(end, upstream);
+        return this.#follow(end);
       }
       case 'stale':
       case 'late':
@@ -192,7 +197,7 @@ export class Journey {
         if (result.kind === 'malformed') {
           this.#shared.log.warn({ node: upstream.member.id, why: result.why }, 'refused an answer');
         }
-        return this.#follow({ kind: result.kind }, upstream);
+        return this.#follow({ kind: result.kind });
       default:
         return unreachable(result);
     }
@@ -221,7 +226,7 @@ export class Journey {
   }
 
   /** Does what the table says. `before` waits for what can change the result of another attempt. */
-  async #follow(end: AttemptEnd, upstream: Upstream, before?: () => Promise<void>): Promise<End | null> {
+  async #follow(end: AttemptEnd, before?: () => Promise<void>): Promise<End | null> {
     const { head, session } = this.#passage;
     const next = decideNext({
       method: head.method,
@@ -246,11 +251,8 @@ export class Journey {
       if (this.#patience.leftMs === 0) return this.#giveUp('LIMPET_NOT_EXECUTED');
       await before();
     }
-    if (next.serial && !(await this.#enterLane())) return this.#giveUp('LIMPET_NOT_EXECUTED');
-    // Nothing but a wait stands between two attempts that sent nothing: without patience left they would spin.
-    if (end.kind === 'unsent' && this.#patience.leftMs === 0 && this.#shared.cluster.isListed(upstream.member)) {
-      return this.#giveUp('LIMPET_NOT_EXECUTED');
-    }
+    // Once a suspect, in every further attempt: a 421 must not let it out of the lane.
+    if ((next.serial || this.#isSerial) && !(await this.#enterLane())) return this.#giveUp('LIMPET_NOT_EXECUTED');
     return null;
   }
 
@@ -267,12 +269,14 @@ export class Journey {
   /** After a connection that could not be made: a view without the member, or a moment. */
   async #changed(upstream: Upstream): Promise<void> {
     const { cluster } = this.#shared;
-    // A request without a session goes to another member at once.
-    if (this.#passage.session === null && (cluster.table?.open.length ?? 0) > 1) return;
-    await this.#patience.until(() => !cluster.isListed(upstream.member), deathProofMs);
+    const others = (cluster.table?.open.length ?? 0) - 1;
+    // A request without a session goes to another member at once; once every one was tried, only waiting helps.
+    if (this.#passage.session === null && this.#unsent <= others) return;
+    await this.#patience.until(() => !cluster.isListed(upstream.member), refreshMs);
   }
 
   async #enterLane(): Promise<boolean> {
+    this.#isSerial = true;
     const { cluster, lane } = this.#shared;
     const release = await this.#patience.charge(lane.acquire(this.#patience.leftMs));
     if (release === null) return false;

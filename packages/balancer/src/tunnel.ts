@@ -146,7 +146,16 @@ function strip(response: IncomingMessage): void {
 /** The request as http-proxy reads it: the head that was built here, and nothing else of the client's. */
 function plainRequest(passage: Passage, request: IncomingMessage, note: AttemptNote): IncomingMessage {
   const headers: Record<string, string | string[]> = Object.create(null);
-  const lines = [...passage.head.lines, ...passage.extra, ...internalLines(passage.id, passage.session, note, false)];
+  const lines = [
+    ...passage.head.lines,
+    'connection',
+    'Upgrade',
+    'upgrade',
+    'websocket',
+    // The last ones of the head, as with every other request.
+    ...passage.extra,
+    ...internalLines(passage.id, passage.session, note, false),
+  ];
   for (let at = 0; at + 1 < lines.length; at += 2) {
     const name = (lines[at] ?? '').toLowerCase();
     const value = lines[at + 1] ?? '';
@@ -154,8 +163,6 @@ function plainRequest(passage: Passage, request: IncomingMessage, note: AttemptN
     if (present === undefined) headers[name] = value;
     else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
   }
-  headers.connection = 'Upgrade';
-  headers.upgrade = 'websocket';
   const plain = { method: 'GET', url: '/', headers, httpVersion: '1.1', httpVersionMajor: 1, socket: request.socket };
   return { ...plain, connection: request.socket } as unknown as IncomingMessage;
 }

@@ -31,6 +31,7 @@ interface Upgraded {
   readonly node: NodeId;
   readonly url: string;
   readonly headers: NodeJS.Dict<string | string[]>;
+  readonly names: readonly string[];
   readonly socket: Socket;
 }
 
@@ -43,7 +44,13 @@ async function start(nodes: number, answer?: (got: Upgraded) => boolean): Promis
     worker.server.on('upgrade', (request, stream, head) => {
       const socket = stream as Socket;
       socket.on('error', () => {});
-      const got = { node, url: request.url ?? '', headers: request.headers, socket };
+      const got = {
+        node,
+        url: request.url ?? '',
+        headers: request.headers,
+        names: request.rawHeaders.filter((_, at) => at % 2 === 0),
+        socket,
+      };
       list.push(got);
       if (answer?.(got)) return;
       socket.write(
@@ -89,6 +96,7 @@ describe('websocket', () => {
       'limpet-session': id,
       'limpet-attempt': '1',
     });
+    expect(list[0]?.names.slice(-5).every((name) => name.startsWith('limpet-'))).toBe(true);
     client.socket.destroy();
     await until(() => list[0]?.socket.destroyed === true);
   });

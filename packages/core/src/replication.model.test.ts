@@ -443,7 +443,8 @@ function play(options: Options, sessions: number, operations: number) {
     }
     cluster.at(20 + cluster.random() * 150, chaos);
   };
-  cluster.at(50, chaos);
+  expect(cluster.run(cluster.nowMs + 2_000, () => clients.length === sessions * 2)).toBe(true);
+  cluster.at(30, chaos);
   const ended = () => clients.length === sessions * 2 && clients.every((client) => client.finished >= operations);
   const finished = cluster.run(120_000, () => ended() && kills >= options.kills && cluster.settledWhole);
   return { cluster, clients, tallies, kills, finished };

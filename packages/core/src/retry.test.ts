@@ -182,6 +182,7 @@ describe('at the worker', () => {
     request: id('a'),
     state,
     version: 1,
+    commits: 1,
     answer,
     at: 0,
   });

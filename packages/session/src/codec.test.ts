@@ -33,7 +33,7 @@ describe('codec: values that come back as they were', () => {
     ['a lone surrogate', '\ud800'],
     ['an object', { a: 1, b: { c: [1, { d: undefined }] } }],
     ['an array', [1, 'two', null, undefined]],
-    ['an array with holes', [1, , 3]],
+    ['an array with holes', Object.assign([], { 0: 1, 2: 3 })],
     ['an array with a name', Object.assign([1], { index: 4 })],
     ['a date', new Date(1_700_000_000_123)],
     ['an invalid date', new Date(Number.NaN)],

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestId, SessionId } from '@limpet/core';
-import type { Engine, Verdict } from './engine.ts';
+import type { Engine, Held, Verdict } from './engine.ts';
 
 /** The session layer's part in one request: asked to commit at every commit point. */
 export interface Participant {
@@ -13,6 +13,19 @@ export interface Participant {
   delivered(): void;
   /** The request is over, whatever became of its response: commits what is left so that its id is in the log. */
   end(): void;
+  /** The session as the request sees it now, null while there is none. */
+  held(): Held | null;
+}
+
+/** Where a session lives, for an app that shows it to its users. */
+export interface Place {
+  /** The node that answers for it. */
+  readonly node: string | null;
+  /** The node with the copy, null when there is none. */
+  readonly buddy: string | null;
+  readonly version: number;
+  /** Of the encoded attributes. */
+  readonly bytes: number;
 }
 
 /** One request in a worker, made by admission in front of the app and found again by `session()`. */
@@ -43,6 +56,10 @@ export interface Runtime {
   readonly secureCookie?: boolean | 'auto';
   /** Null for a request that did not come through admission. */
   contextOf(req: IncomingMessage): RequestContext | null;
+  /** Where the session of this request lives, null without one. */
+  placement(req: IncomingMessage): Place | null;
+  /** Milliseconds since the node last died, null when no death of it is known here. */
+  diedAgoMs(node: string): number | null;
 }
 
 export const runtimeSymbol: unique symbol = Symbol.for('limpet.runtime') as never;

@@ -184,9 +184,9 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
       await opened(id, one);
       const next = engine.create(engine.mint(id), one);
       await engine.commit(next, one, { ...nothing, bury: id, answer: bytes('new') });
-      expect((await engine.recall?.(id, one))?.answer).toEqual(bytes('new'));
-      expect((await engine.recall?.(next.id, one))?.answer).toEqual(bytes('new'));
-      expect(await engine.recall?.(id, nextRequest())).toBeNull();
+      expect((await engine.recall(id, one))?.answer).toEqual(bytes('new'));
+      expect((await engine.recall(next.id, one))?.answer).toEqual(bytes('new'));
+      expect(await engine.recall(id, nextRequest())).toBeNull();
     });
 
     test('bury: an id that is gone already: the new session is made all the same', async () => {

@@ -64,7 +64,7 @@ export interface Engine {
    * The same for an id that may have ended: `open` finds no buried or destroyed session, and yet a retry of the request
    * that ended it has its answer there (P15).
    */
-  recall?(id: SessionId, request: RequestId): LogEntry | null | Promise<LogEntry | null>;
+  recall(id: SessionId, request: RequestId): LogEntry | null | Promise<LogEntry | null>;
   /** The kernel has accepted the last byte of the answer: it need not be kept (P2). */
   delivered(held: Held, request: RequestId): void;
   /** Extends the idle limit. */

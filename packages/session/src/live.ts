@@ -188,11 +188,20 @@ export class Live {
     for (const [name, slot] of former.#slots) if (slot.isPresent) this.#slots.set(name, { ...slot });
   }
 
-  /** Throws LIMPET_NOT_COPYABLE when an object this request can change has become uncopyable in place; it is dropped. */
+  /**
+   * Throws LIMPET_NOT_COPYABLE when an object this request can change has become uncopyable in place; it is dropped. Only
+   * looks: the commit that follows encodes, and refuses the little that only the serialiser sees.
+   */
   assertCopyable(touches: Touches): void {
     for (const name of touches.holds) {
       const slot = this.#slots.get(name);
-      if (slot?.isPresent && isObject(slot.value)) this.#changed(name, slot);
+      if (!slot?.isPresent) continue;
+      try {
+        assertCopyable(name, slot.value);
+      } catch (error) {
+        this.#slots.delete(name);
+        throw error;
+      }
     }
   }
 

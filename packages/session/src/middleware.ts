@@ -6,19 +6,9 @@ import type { Engine, Held } from './engine.ts';
 import { checkOptions, type SessionOptions } from './options.ts';
 import { type Announcement, RequestSession } from './request-session.ts';
 import { type HeadAddition, onHead } from './response-head.ts';
-import { SessionCookie } from './session-cookie.ts';
+import { ResponseCookie } from './session-cookie.ts';
 import { cookieNameDefault, currentRuntime, drawRequestId, standaloneEngine } from './standalone.ts';
-import type { Session } from './types.ts';
 import type { Pending } from './verdict.ts';
-
-declare module 'http' {
-  interface IncomingMessage {
-    /** The session of this request, by the middleware `session()`; undefined once it is destroyed. */
-    session: Session;
-    /** Its id; one that stays empty has an id too, but no cookie. */
-    sessionID: string;
-  }
-}
 
 /** As Connect, Express and their kin call a middleware. */
 export type SessionMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
@@ -26,8 +16,8 @@ export type SessionMiddleware = (req: IncomingMessage, res: ServerResponse, next
 /** How long a request whose client has gone may still change its session before it counts as over, in milliseconds. */
 const lingerMs = 30_000;
 
-/** Requests that have met `session()`: mounting it twice is harmless. */
-const met = new WeakSet<IncomingMessage>();
+/** Marks a request that has met `session()`: mounting it twice is harmless. A WeakSet would cost the collector far more. */
+const met = Symbol('limpet.session');
 
 /**
  * Gives each request `req.session` and `req.sessionID`. What a handler changes there is committed when the response
@@ -38,8 +28,8 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
   checkOptions(options);
   currentRuntime();
   return (req, res, next) => {
-    if (met.has(req)) return next();
-    met.add(req);
+    if (met in req) return next();
+    Object.assign(req, { [met]: true });
     const exchange = enter(req, res, options);
     const { engine, request, presented } = exchange;
     if (presented === null) return begin(exchange, null, next);
@@ -106,9 +96,9 @@ function attach(exchange: Exchange, held: Held | null): RequestSession {
   const { req, res, engine, request, presented, context, options, secure } = exchange;
   const requestSession = new RequestSession(engine, request, presented, held, {
     isHeadSent: () => res.headersSent,
-    makeCookie: () => new SessionCookie({ ...options.cookie, secure }),
+    makeCookie: () => new ResponseCookie({ ...options.cookie, secure }),
     show: (shown) => {
-      req.session = shown as Session;
+      Object.assign(req, { session: shown });
     },
   });
   Object.defineProperty(req, 'sessionID', { configurable: true, enumerable: true, get: () => requestSession.id });
@@ -118,6 +108,7 @@ function attach(exchange: Exchange, held: Held | null): RequestSession {
       reach: (answer) => requestSession.reach(answer),
       delivered: () => requestSession.delivered(),
       end: ending,
+      held: () => requestSession.held(),
     };
     onHead(res, () => {
       requestSession.assertCommittable();
@@ -141,7 +132,7 @@ function commitHead(exchange: Exchange, requestSession: RequestSession, status: 
 
 function describeHead(exchange: Exchange, requestSession: RequestSession): HeadAddition {
   const used = requestSession.usedCookie;
-  const isRolling = exchange.options.rolling === true || (used !== null && SessionCookie.isChanged(used));
+  const isRolling = exchange.options.rolling === true || (used !== null && ResponseCookie.isChanged(used));
   const announcement = requestSession.announce(isRolling);
   return {
     setCookie: setCookieLine(exchange, requestSession, announcement),
@@ -155,9 +146,9 @@ function setCookieLine(exchange: Exchange, requestSession: RequestSession, annou
   const { req, cookieName } = exchange;
   if (announcement.kind === 'keep') return null;
   const cookie = requestSession.cookie;
-  if (announcement.kind === 'give') return SessionCookie.give(cookie, cookieName, announcement.id, isSecure(req));
+  if (announcement.kind === 'give') return ResponseCookie.give(cookie, cookieName, announcement.id, isSecure(req));
   const hasCookie = readCookie(req.headers.cookie, cookieName).length > 0;
-  return hasCookie ? SessionCookie.take(cookie, cookieName, isSecure(req)) : null;
+  return hasCookie ? ResponseCookie.take(cookie, cookieName, isSecure(req)) : null;
 }
 
 /** Over TLS to this server, or to the balancer, which sets X-Forwarded-Proto and lets no client's through. */

@@ -33,30 +33,36 @@ function act(client: Client, deed: Deed): void {
   const tag = `${client.tag}:${client.made}`;
   switch (deed) {
     case 'read':
-      return look(client, session['text']);
+      look(client, session['text']);
+      return;
     case 'list':
       for (const name of Object.keys(session)) look(client, session[name]);
       return;
     case 'append':
       client.made += 1;
       session['text'] = `${session['text']} ${tag}`;
-      return look(client, session['text']);
+      look(client, session['text']);
+      return;
     case 'push':
       client.made += 1;
       (session['list'] as string[]).push(tag);
-      return look(client, session['list']);
+      look(client, session['list']);
+      return;
     case 'set':
       client.made += 1;
       (session['map'] as Map<string, number>).set(tag, 1);
-      return look(client, session['map']);
+      look(client, session['map']);
+      return;
     case 'keep':
       client.kept = session['list'] as string[];
-      return look(client, client.kept);
+      look(client, client.kept);
+      return;
     case 'pushKept':
       if (client.kept === null) return;
       client.made += 1;
       client.kept.push(tag);
-      return look(client, client.kept);
+      look(client, client.kept);
+      return;
     case 'save':
       void session.save();
       return;
@@ -103,7 +109,8 @@ function run(scripts: readonly (readonly Deed[])[], schedule: readonly number[])
     else if (!client.isOver) {
       expect(client.running.finish()).toBe('safe');
       client.isOver = true;
-      return check(harness, id, clients, client);
+      check(harness, id, clients, client);
+      return;
     }
     check(harness, id, clients, deed === 'write' ? client : null);
   };

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { type RequestId, type SessionId, sipKey } from '@limpet/core';
+import { type LogEntry, type RequestId, type SessionId, sipKey } from '@limpet/core';
 import { decode } from './codec.ts';
 import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
 import { nextRequest } from './engine-compliance.test-suite.ts';
 import { createMemoryEngine } from './memory-engine.ts';
 import { RequestSession } from './request-session.ts';
-import { SessionCookie } from './session-cookie.ts';
+import { ResponseCookie } from './session-cookie.ts';
 import type { Session } from './types.ts';
 
 /** What a test keeps in a session: anything. */
@@ -63,7 +63,7 @@ export class Harness {
     let isHeadSent = false;
     const owner = new RequestSession(this.engine, request, id, held, {
       isHeadSent: () => isHeadSent,
-      makeCookie: () => new SessionCookie({}),
+      makeCookie: () => new ResponseCookie({}),
       show: (session) => {
         shown = session;
       },
@@ -104,6 +104,6 @@ export class Harness {
   }
 
   logged(id: SessionId, request: RequestId) {
-    return this.#memory.recall?.(id, request) ?? null;
+    return this.#memory.recall(id, request);
   }
 }

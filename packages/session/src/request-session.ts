@@ -3,14 +3,14 @@ import type { Participant } from './context.ts';
 import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
 import { createFacade } from './facade.ts';
 import { type Collected, Live, Touches } from './live.ts';
-import type { SessionCookie } from './session-cookie.ts';
+import type { ResponseCookie } from './session-cookie.ts';
 import type { Session } from './types.ts';
 import { combineVerdicts, type Pending, rejectUnsafe } from './verdict.ts';
 
 /** What the request's session layer needs of the response it belongs to. */
 export interface Surroundings {
   readonly isHeadSent: () => boolean;
-  readonly makeCookie: () => SessionCookie;
+  readonly makeCookie: () => ResponseCookie;
   /** Puts it where the app finds it; undefined after `destroy`. */
   readonly show: (session: Session | undefined) => void;
 }
@@ -51,7 +51,7 @@ export class RequestSession implements Participant {
   /** Every id the engine counts this request as running on. */
   readonly #opened = new Set<SessionId>();
   #part: Part;
-  #cookie: SessionCookie | null = null;
+  #cookie: ResponseCookie | null = null;
   /** `regenerate` has been called: this session ends in the write that makes the new one. */
   #bury: Held | null = null;
   /** `renew` has been called: the id under which the session goes on. */
@@ -81,6 +81,10 @@ export class RequestSession implements Participant {
     this.#part = this.#newPart(null);
     if (held !== null) this.#enter(this.#part, held);
     surroundings.show(createFacade(this, this.#part));
+  }
+
+  held(): Held | null {
+    return this.#part.held;
   }
 
   /** The session could not be loaded in time: whatever the app answers, the client learns that. */
@@ -125,13 +129,13 @@ export class RequestSession implements Participant {
     return part.id;
   }
 
-  get cookie(): SessionCookie {
+  get cookie(): ResponseCookie {
     this.#cookie ??= this.#surroundings.makeCookie();
     return this.#cookie;
   }
 
   /** The cookie if the app has looked at it, so that it may have changed it. */
-  get usedCookie(): SessionCookie | null {
+  get usedCookie(): ResponseCookie | null {
     return this.#cookie;
   }
 

@@ -17,8 +17,24 @@ export interface CookieOptions {
   readonly maxAge?: number;
 }
 
-/** `req.session.cookie`: the cookie as this response would send it. */
-export class SessionCookie {
+/** `req.session.cookie`: the cookie as this response would send it. Setting anything of it sends it. */
+export interface SessionCookie {
+  path: string;
+  httpOnly: boolean;
+  secure: boolean | 'auto';
+  sameSite: SameSite;
+  domain: string | undefined;
+  /** When the browser forgets it, null: when it ends. */
+  expires: Date | null;
+  /** Milliseconds from now on, null: until the browser ends. */
+  get maxAge(): number | null;
+  set maxAge(maxAge: number | null | undefined);
+  /** As the options of `session()` have it. */
+  readonly originalMaxAge: number | null;
+}
+
+/** The cookie of one response. */
+export class ResponseCookie implements SessionCookie {
   readonly #options: { -readonly [Key in keyof CookieOptions]: CookieOptions[Key] };
   readonly originalMaxAge: number | null;
   #expires: Date | null = null;
@@ -71,7 +87,6 @@ export class SessionCookie {
     this.#changed = true;
   }
 
-  /** When the browser forgets it, null: when it ends. */
   get expires(): Date | null {
     return this.#expires;
   }
@@ -80,7 +95,6 @@ export class SessionCookie {
     this.#changed = true;
   }
 
-  /** Milliseconds from now on, null: until the browser ends. */
   get maxAge(): number | null {
     return this.#expires === null ? null : Math.max(0, this.#expires.getTime() - Date.now());
   }
@@ -94,28 +108,28 @@ export class SessionCookie {
   }
 
   /** Whether the app has set something of it, so that it is sent even for a session the client knows. */
-  static isChanged(cookie: SessionCookie): boolean {
+  static isChanged(cookie: ResponseCookie): boolean {
     return cookie.#changed;
   }
 
   /** The `Set-Cookie` line that gives the client this id. */
-  static give(cookie: SessionCookie, name: string, id: string, isSecure: boolean): string {
+  static give(cookie: ResponseCookie, name: string, id: string, isSecure: boolean): string {
     const { expires, maxAge } = cookie;
     const life = expires === null || maxAge === null ? {} : { expires, maxAge: Math.round(maxAge / 1000) };
-    return stringifySetCookie({ ...SessionCookie.#place(cookie, name, isSecure), value: id, ...life });
+    return stringifySetCookie({ ...ResponseCookie.#place(cookie, name, isSecure), value: id, ...life });
   }
 
   /** The `Set-Cookie` line that takes it away. */
-  static take(cookie: SessionCookie, name: string, isSecure: boolean): string {
+  static take(cookie: ResponseCookie, name: string, isSecure: boolean): string {
     return stringifySetCookie({
-      ...SessionCookie.#place(cookie, name, isSecure),
+      ...ResponseCookie.#place(cookie, name, isSecure),
       value: '',
       maxAge: 0,
       expires: new Date(0),
     });
   }
 
-  static #place(cookie: SessionCookie, name: string, isSecure: boolean) {
+  static #place(cookie: ResponseCookie, name: string, isSecure: boolean) {
     const { path, httpOnly, secure, sameSite, domain } = cookie;
     return {
       name,

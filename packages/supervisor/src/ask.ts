@@ -63,7 +63,7 @@ function askOver(path: string, question: Question, body: unknown, dir: string): 
 /** What travels of an error: enough to make it again on the other side. */
 export function bodyOf(error: unknown): unknown {
   if (error instanceof LimpetError) return { code: error.code, detail: error.detail };
-  return { code: 'LIMPET_COMMAND_REFUSED', detail: { why: error instanceof Error ? error.message : String(error) } };
+  return { code: 'LIMPET_BAD_COMMAND', detail: { why: error instanceof Error ? error.message : String(error) } };
 }
 
 function errorOf(body: unknown): LimpetError {
@@ -72,7 +72,7 @@ function errorOf(body: unknown): LimpetError {
     readonly detail?: Record<string, string | number>;
   };
   if (typeof code === 'string' && code in errorTable) return new LimpetError(code as ErrorCode, detail ?? {});
-  return new LimpetError('LIMPET_COMMAND_REFUSED', { why: String(code) });
+  return new LimpetError('LIMPET_BAD_COMMAND', { why: String(code) });
 }
 
 async function untilGone(pid: number, startTime: string | null): Promise<void> {

@@ -10,14 +10,14 @@ import type { Keys } from './keys.ts';
 import { Kills } from './kills.ts';
 import type { Listener } from './listener.ts';
 import type { Lock } from './lock.ts';
+import { Losses } from './losses.ts';
 import type { ClusterOptions } from './options.ts';
 import { removeTraces } from './orphans.ts';
 import { Places } from './places.ts';
 import { startTimeOf } from './proc.ts';
 import { Reports } from './reports.ts';
-import { type RunDirectory, writeClusterFile } from './run-directory.ts';
+import { type RunDirectory, removeSocketsFolder, writeClusterFile } from './run-directory.ts';
 import type { Slot } from './slot.ts';
-import { total } from './stats.ts';
 import { copiesOf, describeCluster, type Status } from './status.ts';
 import { balancerGraceMs, killProcesses, stopProcesses, workerGraceMs } from './stop.ts';
 import { ViewLoop } from './view-loop.ts';
@@ -45,10 +45,10 @@ export class ClusterRun implements Cluster {
   readonly #workers: Workers;
   readonly #balancers: Balancers;
   readonly #deaths: DeathReports;
+  readonly #losses: Losses;
   readonly #kills = new Kills();
   #admin: Admin | null = null;
-  #probes = 0;
-  #phase: 'starting' | 'ready' | 'stopping' = 'starting';
+  #phase: 'starting' | 'ready' | 'failed' | 'stopping' = 'starting';
   #started: { resolve(): void; reject(error: Error): void } | null = null;
   #stopping: Promise<void> | null = null;
   #resolveStopped: () => void = () => {};
@@ -59,7 +59,8 @@ export class ClusterRun implements Cluster {
     this.#parts = parts;
     const { options, run, sockets, keys } = parts;
     const emit = (event: ClusterEvent) => this.#emit(event);
-    this.#places = new Places(options, run, sockets);
+    const trouble = (message: string) => emit({ kind: 'warning', message });
+    this.#places = new Places(options, run, sockets, trouble);
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -87,8 +88,16 @@ export class ClusterRun implements Cluster {
       {
         published: (view, before, deaths) => this.#published(view, before, deaths),
         whole: (view) => this.#deaths.whole(view),
+        trouble,
+        unusable: (why) => this.#fail(new LimpetError('LIMPET_RUN_DIRECTORY', { dir: run.path, why })),
       },
     );
+    this.#losses = new Losses({
+      loop: this.#loop,
+      control: this.#control,
+      deaths: this.#deaths,
+      hasCopies: copiesOf(options) > 1,
+    });
   }
 
   get url(): string {
@@ -99,7 +108,7 @@ export class ClusterRun implements Cluster {
     return this.#admin?.url ?? '';
   }
 
-  /** Resolves when requests are served. Rejects when they never will be, with nothing left running. */
+  /** Resolves when requests are served, or it was stopped before. Rejects when they never will be, with nothing left. */
   async start(signal: AbortSignal | undefined): Promise<void> {
     const { options, sockets, keys, listener } = this.#parts;
     this.#dropCrashLog = keepCrashLog(this.#places.logOf('supervisor'));
@@ -126,6 +135,7 @@ export class ClusterRun implements Cluster {
         this.#balancers.startAll(listener.fd);
       });
     } catch (error) {
+      this.#phase = 'failed';
       await this.abort();
       throw error;
     }
@@ -169,15 +179,16 @@ export class ClusterRun implements Cluster {
 
   async #end(endProcesses: () => Promise<void>): Promise<void> {
     const begin = performance.now();
-    const wasReady = this.#phase === 'ready';
+    const hasFailed = this.#phase === 'failed';
     this.#phase = 'stopping';
-    if (wasReady) this.#emit({ kind: 'stopping' });
+    if (!hasFailed) this.#emit({ kind: 'stopping' });
     this.#workers.stopStarting();
     this.#balancers.stopStarting();
     // The balancers hold it still: they take what is in the queue, then close it.
     this.#parts.listener.close();
     await endProcesses();
     this.#deaths.close();
+    this.#kills.close();
     this.#loop.close();
     this.#places.follower.close();
     // Whoever asked over the control socket is answered before it goes.
@@ -185,36 +196,24 @@ export class ClusterRun implements Cluster {
     await new Promise((resolve) => setImmediate(resolve));
     await Promise.all([this.#control.close(), this.#admin?.close()]);
     removeTraces(this.#parts.run);
+    removeSocketsFolder(this.#parts.sockets);
     await this.#parts.lock.release();
     this.#dropCrashLog();
-    if (wasReady) this.#emit({ kind: 'stopped', ms: Math.round(performance.now() - begin) });
+    if (!hasFailed) this.#emit({ kind: 'stopped', ms: Math.round(performance.now() - begin) });
+    this.#started?.resolve();
+    this.#started = null;
   }
 
-  #died({ slot, life, death, error, at }: Corpse): void {
-    const wasMember = this.#loop.isMember(slot.id, death.incarnation);
-    this.#loop.step({ kind: 'died', death });
-    this.#deaths.silent(slot.id, false);
-    const view = this.#loop.view;
-    if (!wasMember || view === null) return;
-    const { node, incarnation, how, cause } = death;
-    const publishedMs = Math.round((performance.now() - at) * 10) / 10;
-    const report = this.#deaths.begin({
-      report: { node, incarnation, pid: life.running.pid, how, cause, error, publishedMs },
-      view: this.#removedIn ?? view,
-      proofAt: at,
-      signalAt: life.signal?.at ?? null,
-      lastPrimary: total(life.stats, 'primary'),
-      hadCopies: copiesOf(this.#parts.options) > 1,
-      probe: this.#sendProbe(slot),
-    });
-    if (this.#phase !== 'stopping') this.#emit({ kind: 'died', report });
+  #died(corpse: Corpse): void {
+    // Once the balancers have ended nobody asks any more: no view, no copies made for the last seconds.
+    if (this.#phase === 'stopping' && this.#balancers.processes.length === 0) return;
+    const report = this.#losses.died(corpse);
+    if (report === null) this.#kills.gone(corpse.death);
+    else if (this.#phase !== 'stopping') this.#emit({ kind: 'died', report });
   }
-
-  /** The view that removed the node whose death is being told. */
-  #removedIn: View | null = null;
 
   #published(view: View, before: View | null, deaths: readonly Death[]): void {
-    if (deaths.length > 0) this.#removedIn = view;
+    if (deaths.length > 0) this.#losses.published(view);
     for (const id of view.ring) {
       const incarnation = view.members[id]?.incarnation ?? 0;
       if (before?.ring.includes(id) && before.members[id]?.incarnation === incarnation) continue;
@@ -222,14 +221,6 @@ export class ClusterRun implements Cluster {
       this.#deaths.joined(id, incarnation);
     }
     this.#checkReady();
-  }
-
-  #sendProbe({ id }: Slot): number | null {
-    const [balancer] = this.#control.of('balancer');
-    if (balancer === undefined || (this.#loop.view?.ring.length ?? 0) === 0) return null;
-    this.#probes += 1;
-    balancer.send({ kind: 'probe', node: id, sequence: this.#probes });
-    return this.#probes;
   }
 
   #reported(report: DeathReport): void {

@@ -98,7 +98,7 @@ describe('cluster', { timeout: 30_000 }, () => {
       primary: expect.any(String),
     });
     expect(await askCluster(folder, 'session', { id: (session as { cookie: string }).cookie })).toEqual(session);
-    await expect(askCluster(folder, 'session', { id: 'x' })).rejects.toMatchObject({ code: 'LIMPET_COMMAND_REFUSED' });
+    await expect(askCluster(folder, 'session', { id: 'x' })).rejects.toMatchObject({ code: 'LIMPET_BAD_COMMAND' });
     await expect(askCluster(folder, 'kill', { node: 'n9' })).rejects.toThrow(
       'there is no node "n9": the nodes are n1, n2',
     );
@@ -133,6 +133,16 @@ describe('cluster', { timeout: 30_000 }, () => {
     expect(all.slice(before).filter((outcome) => outcome !== '200' && outcome !== 'ECONNREFUSED')).toEqual([]);
   });
 
+  test('the run directory cannot be written any more: warned, and the dead are replaced all the same', async () => {
+    const cluster = await start();
+    rmSync(join(folder, 'views.json'));
+    mkdirSync(join(folder, 'views.json'));
+    rmSync(join(folder, 'processes.json'));
+    mkdirSync(join(folder, 'processes.json'));
+    expect(await cluster.kill('n1', 'SIGKILL')).toMatchObject({ complete: true, took: { n2: 10 } });
+    expect(kinds('warning').length).toBeGreaterThanOrEqual(2);
+  });
+
   test('the only balancer is killed: the next one serves on the same port', async () => {
     const cluster = await start();
     const pid = Number(await text(`${cluster.url}/pid`));
@@ -143,6 +153,7 @@ describe('cluster', { timeout: 30_000 }, () => {
 
   test('store memory: no copies: what died is lost, and said so', async () => {
     const cluster = await start([], { store: 'memory' });
+    await vi.waitFor(() => expect(cluster.status().nodes[0]?.sessions.primary).toBe(30));
     const report = await cluster.kill('n1', 'SIGKILL');
     expect(report).toMatchObject({ sessions: 30, lost: 30, took: {}, copiesAfterMs: null, complete: true });
     expect(cluster.status()).toMatchObject({ copies: 1, ring: ['n1', 'n2'] });
@@ -189,6 +200,21 @@ describe('trouble at start', { timeout: 30_000 }, () => {
       other.close();
     }
     expect(existsSync(join(folder, 'sockets'))).toBe(false);
+  });
+
+  test('stopped by command while it starts: the start ends as a stopped cluster', async () => {
+    const started = start(['never']);
+    await vi.waitFor(() => expect(existsSync(join(folder, 'cluster.json'))).toBe(true));
+    await askCluster(folder, 'stop', {});
+    await (await started).stopped;
+    expect(events.map(({ kind }) => kind)).toEqual(['starting', 'stopping', 'stopped']);
+    expect(existsSync(join(folder, 'processes.json'))).toBe(false);
+  });
+
+  test('the first view cannot be written: refused, nothing is left', async () => {
+    mkdirSync(join(folder, 'views.json'));
+    await expect(start()).rejects.toMatchObject({ code: 'LIMPET_RUN_DIRECTORY' });
+    expect(existsSync(join(folder, 'processes.json'))).toBe(false);
   });
 
   test('interrupted while it starts: rejects with the reason, nothing is left', async () => {

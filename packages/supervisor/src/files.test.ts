@@ -92,7 +92,7 @@ describe('run directory', () => {
 
   test('process table: the living are found, the dead and another start time are not', () => {
     const path = join(folder, 'processes.json');
-    const table = new ProcessTable(path);
+    const table = new ProcessTable(path, () => {});
     const entry = { name: 'n1', role: 'worker', incarnation: 1 } as const;
     table.add({ ...entry, pid: process.pid, startTime: startTimeOf(process.pid) });
     table.add({ ...entry, pid: process.ppid, startTime: '1' });

@@ -7,7 +7,7 @@ const killWaitMs = 10_000;
 
 /** Kills by command: signals sent, and who waits for what came of them. */
 export class Kills {
-  readonly #waiting = new Map<string, (report: DeathReport) => void>();
+  readonly #waiting = new Map<string, (report: DeathReport | null) => void>();
 
   /** Rejects with LIMPET_UNKNOWN_NODE, LIMPET_NODE_DOWN or LIMPET_STILL_ALIVE. */
   async kill(slots: readonly Slot[], node: string, signal: NodeJS.Signals): Promise<DeathReport> {
@@ -28,12 +28,26 @@ export class Kills {
       const earlier = this.#waiting.get(key);
       this.#waiting.set(key, (report) => {
         clearTimeout(timer);
-        resolve(report);
+        if (report === null) reject(new LimpetError('LIMPET_NODE_DOWN', { node }));
+        else resolve(report);
         earlier?.(report);
       });
       life.signal = { name: signal, at: performance.now() };
       life.running.kill(signal);
     });
+  }
+
+  /** It died before it was a member: there is nothing to report. */
+  gone({ node, incarnation }: { readonly node: string; readonly incarnation: number }): void {
+    const key = `${node}.${incarnation}`;
+    this.#waiting.get(key)?.(null);
+    this.#waiting.delete(key);
+  }
+
+  /** The cluster ends: whoever still waits learns that the node is gone. */
+  close(): void {
+    for (const end of this.#waiting.values()) end(null);
+    this.#waiting.clear();
   }
 
   reported(report: DeathReport): void {

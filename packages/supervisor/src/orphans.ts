@@ -40,11 +40,16 @@ export async function stopOrphans(runDir: string): Promise<readonly { readonly n
   return orphans.map(({ name, pid }) => ({ name, pid }));
 }
 
+/** The processes that still run in `runDir`, with or without a supervisor, as its process table names them. */
+export function listProcesses(runDir: string): readonly ProcessEntry[] {
+  return readLiving(runDirectoryAt(runDir).processes);
+}
+
 /** Removes everything that only a running cluster needs. Keys, views and output stay. */
 export function removeTraces(run: RunDirectory): void {
   const sockets = readClusterFile(run)?.sockets;
   if (sockets !== undefined) removeSocketsFolder(sockets);
-  rmSync(run.processes, { force: true });
+  rmSync(run.processes, { recursive: true, force: true });
   rmSync(run.cluster, { force: true });
 }
 

@@ -15,11 +15,11 @@ export class Places {
   readonly table: ProcessTable;
   readonly follower = new OutputFollower();
 
-  constructor(options: ClusterOptions, run: RunDirectory, sockets: string) {
+  constructor(options: ClusterOptions, run: RunDirectory, sockets: string, onTrouble: (why: string) => void) {
     this.options = options;
     this.run = run;
     this.sockets = sockets;
-    this.table = new ProcessTable(run.processes);
+    this.table = new ProcessTable(run.processes, onTrouble);
   }
 
   /** The followed output file of the process `name`. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, describe, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { classifyCause, type Ending, endingOfStatus, formatEnding } from './ending.ts';
 import { DeathWatch, isAlive, startTimeOf } from './proc.ts';
 import { isDead, parseProcStat } from './proc-stat.ts';
@@ -18,9 +19,11 @@ async function run(code: string): Promise<{ pid: number; child: ChildProcess }> 
   return { pid: child.pid ?? 0, child };
 }
 
-const watched = (pid: number): Promise<Ending> =>
+/** With `child`, its exit event counts too. */
+const watched = (pid: number, child?: ChildProcess): Promise<Ending> =>
   new Promise((resolve) => {
-    new DeathWatch().watch(pid, resolve);
+    const watch = new DeathWatch().watch(pid, resolve);
+    child?.on('exit', (code, signal) => watch.exited(code, signal));
   });
 
 describe('proc stat', () => {
@@ -73,9 +76,9 @@ describe('ending', () => {
 });
 
 describe.runIf(process.platform === 'linux')('death proof', () => {
-  test('SIGKILL: proven without the exit event, with the signal', async () => {
-    const { pid } = await run('setInterval(() => {}, 1e6)');
-    const death = watched(pid);
+  test('SIGKILL: proven, with the signal', async () => {
+    const { pid, child } = await run('setInterval(() => {}, 1e6)');
+    const death = watched(pid, child);
     process.kill(pid, 'SIGKILL');
     expect(await death).toEqual({ kind: 'signal', signal: 'SIGKILL' });
   });
@@ -93,10 +96,7 @@ describe.runIf(process.platform === 'linux')('death proof', () => {
 
   test('exit: code 3 of its own', async () => {
     const { pid, child } = await run('process.stdin.on("data", () => process.exit(3))');
-    const death = new Promise<Ending>((resolve) => {
-      const watch = new DeathWatch().watch(pid, resolve);
-      child.on('exit', (code, signal) => watch.exited(code, signal));
-    });
+    const death = watched(pid, child);
     child.stdin?.write('x');
     expect(await death).toEqual({ kind: 'exit', code: 3 });
   });
@@ -107,6 +107,8 @@ describe.runIf(process.platform === 'linux')('death proof', () => {
     children.push(parent);
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(line.toString());
+    // Until it has become that sleep it is a shell, which does reap.
+    await vi.waitFor(() => expect(readFileSync(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n'));
     const startTime = startTimeOf(pid);
     const death = watched(pid);
     process.kill(pid, 'SIGKILL');

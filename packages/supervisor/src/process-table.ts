@@ -13,10 +13,13 @@ export interface ProcessEntry {
 /** The processes that were started and not yet proven dead, on disk so that they can be ended without a supervisor. */
 export class ProcessTable {
   readonly #path: string;
+  readonly #onTrouble: (why: string) => void;
   readonly #entries = new Map<number, ProcessEntry>();
 
-  constructor(path: string) {
+  /** `onTrouble`: the table could not be written. The cluster goes on; only `stop` without a supervisor would miss some. */
+  constructor(path: string, onTrouble: (why: string) => void) {
     this.#path = path;
+    this.#onTrouble = onTrouble;
   }
 
   add(entry: ProcessEntry): void {
@@ -29,7 +32,11 @@ export class ProcessTable {
   }
 
   #write(): void {
-    replaceFile(this.#path, `${JSON.stringify([...this.#entries.values()])}\n`, false);
+    try {
+      replaceFile(this.#path, `${JSON.stringify([...this.#entries.values()])}\n`, false);
+    } catch (error) {
+      this.#onTrouble(`the process table cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 }
 

@@ -33,13 +33,13 @@ export interface SessionAnswer {
 export function answerSession(keys: Keys, view: View | null, cookieName: string, body: unknown): SessionAnswer {
   const macKeys = keys.macKeys.map(sipKey);
   const [signing] = macKeys;
-  if (signing === undefined) throw new LimpetError('LIMPET_COMMAND_REFUSED', { why: 'there is no key' });
+  if (signing === undefined) throw new LimpetError('LIMPET_BAD_COMMAND', { why: 'there is no key' });
   const asked = typeof body === 'object' && body !== null ? (body as { readonly id?: unknown }).id : undefined;
   let id: SessionId | null;
   if (typeof asked === 'string') id = parseSessionId(asked.slice(asked.indexOf('=') + 1), macKeys);
   else id = freshId(signing);
   if (id === null) {
-    throw new LimpetError('LIMPET_COMMAND_REFUSED', { why: 'this is not the id of a session of this cluster' });
+    throw new LimpetError('LIMPET_BAD_COMMAND', { why: 'this is not the id of a session of this cluster' });
   }
   const { primary, writeSet } =
     view === null ? { primary: null, writeSet: [] } : assign(createRank(sipKey(keys.rankKey)), view, id);
@@ -53,14 +53,13 @@ function freshId(macKey: ReturnType<typeof sipKey>): SessionId {
   );
 }
 
-/** The body of `kill`. Throws LIMPET_COMMAND_REFUSED when it is none. */
+/** The body of `kill`. Throws LIMPET_BAD_COMMAND when it is none. */
 export function readKill(body: unknown): { readonly node: string; readonly signal: NodeJS.Signals } {
   const { node, signal } = (typeof body === 'object' && body !== null ? body : {}) as {
     node?: unknown;
     signal?: unknown;
   };
-  if (typeof node !== 'string')
-    throw new LimpetError('LIMPET_COMMAND_REFUSED', { why: 'kill needs the name of a node' });
+  if (typeof node !== 'string') throw new LimpetError('LIMPET_BAD_COMMAND', { why: 'kill needs the name of a node' });
   return { node, signal: signal === undefined ? 'SIGKILL' : parseSignal(signal) };
 }
 
@@ -71,7 +70,7 @@ function parseSignal(value: unknown): NodeJS.Signals {
   const name = typeof value === 'string' ? value.toUpperCase() : '';
   const signal = endingSignals.find((known) => known === name || known === `SIG${name}`);
   if (signal !== undefined) return signal;
-  throw new LimpetError('LIMPET_COMMAND_REFUSED', {
+  throw new LimpetError('LIMPET_BAD_COMMAND', {
     why: `"${String(value)}" is not a signal that ends a process (${endingSignals.map((s) => s.slice(3)).join(', ')})`,
   });
 }

@@ -156,7 +156,7 @@ export class Reports implements ControlHooks {
         void cluster.stop();
         return cluster.stopped;
       default:
-        throw new LimpetError('LIMPET_COMMAND_REFUSED', { why: `it does not know "${question}"` });
+        throw new LimpetError('LIMPET_BAD_COMMAND', { why: `it does not know "${question}"` });
     }
   }
 }

@@ -3,14 +3,14 @@ import type { Cluster } from './cluster.ts';
 import { ClusterRun } from './cluster-run.ts';
 import type { ClusterEvent } from './events.ts';
 import { loadKeys } from './keys.ts';
-import { bindPort } from './listener.ts';
+import { bindPort, type Listener } from './listener.ts';
 import { lockRunDirectory } from './lock.ts';
 import type { ClusterOptions } from './options.ts';
 import { readLiving } from './process-table.ts';
 import { openRunDirectory, openSocketsFolder, type RunDirectory, readClusterFile } from './run-directory.ts';
 
 /**
- * Starts a cluster and resolves when it serves requests. Rejects with a LimpetError, leaving nothing behind, when the
+ * Starts a cluster and resolves when it serves requests, or when it was stopped before that. Rejects with a LimpetError, leaving nothing behind, when the
  * run directory or a port is in use, the secret file is refused, or no node can be started.
  *
  * `signal`: an abort before it is ready ends what was started and rejects with the signal's reason; later it does
@@ -32,15 +32,17 @@ export async function startCluster(
       pid: readClusterFile(run)?.pid ?? 'unknown',
     });
   }
+  let listener: Listener | null = null;
   try {
     refuseOrphans(run);
     const keys = loadKeys(options.secretFile, run.keys);
+    listener = await bindPort(options.host, options.port);
     const sockets = openSocketsFolder(run);
-    const listener = await bindPort(options.host, options.port);
     const cluster = new ClusterRun({ options, run, sockets, lock, keys, listener, startedAt, onEvent });
     await cluster.start(signal);
     return cluster;
   } catch (error) {
+    listener?.close();
     await lock.release();
     throw error;
   }

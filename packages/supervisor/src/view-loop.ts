@@ -19,6 +19,9 @@ export interface ViewLoopHooks {
   published(view: View, before: View | null, deaths: readonly Death[], diskMs: number): void;
   /** Every session has all its copies as of this view. */
   whole(view: ViewNumber): void;
+  trouble(why: string): void;
+  /** The cluster cannot start in this run directory. */
+  unusable(why: string): void;
 }
 
 export interface ViewLoopOptions {
@@ -95,12 +98,28 @@ export class ViewLoop {
 
   #publish(view: View, before: View | null, deaths: readonly Death[]): void {
     this.#settled = null;
-    const diskMs = this.#views.persist(view, deaths);
+    const diskMs = this.#persist(view, before, deaths);
     this.#control.broadcast({ kind: 'views', views: [view], deaths });
     this.#hooks.published(view, before, deaths, diskMs);
     // A joint view ends only when every record has been acknowledged by its whole write set.
     if (before !== null && before.next !== null && view.next === null && deaths.length === 0) this.#hooks.whole(view);
     if (!this.#transfers) this.#allDone(view);
+  }
+
+  /**
+   * The first view of a life must be on disk: its term is what tells this life from the next. A later one that cannot be
+   * written (disk full, folder gone) is published all the same: without it nobody would take over from the dead, and the
+   * next life's term is above every view of this one.
+   */
+  #persist(view: View, before: View | null, deaths: readonly Death[]): number {
+    try {
+      return this.#views.persist(view, deaths);
+    } catch (error) {
+      const why = `the view cannot be written to disk: ${error instanceof Error ? error.message : String(error)}`;
+      if (before === null) this.#hooks.unusable(why);
+      else this.#hooks.trouble(why);
+      return 0;
+    }
   }
 
   #allDone(view: View): void {

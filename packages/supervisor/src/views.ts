@@ -37,9 +37,9 @@ export class Views {
   /** Writes the view to disk; gives the milliseconds that took. Only then may it be sent to anyone. */
   persist(view: View, deaths: readonly Death[]): number {
     const begin = performance.now();
-    replaceFile(this.#path, `${JSON.stringify(view)}\n`, true);
     this.#history.push({ view, deaths });
     if (this.#history.length > historyMax) this.#history.shift();
+    replaceFile(this.#path, `${JSON.stringify(view)}\n`, true);
     return performance.now() - begin;
   }
 

@@ -1,4 +1,12 @@
-import { compareViews, hasMember, type NodeId, type Rank, type SessionId, type View, type ViewNumber } from '@limpet/core';
+import {
+  compareViews,
+  hasMember,
+  type NodeId,
+  type Rank,
+  type SessionId,
+  type View,
+  type ViewNumber,
+} from '@limpet/core';
 
 /** P1, decided in one step at the worker. */
 export type AdmissionRule =

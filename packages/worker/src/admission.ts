@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type LogEntry, decideRetried, type NodeId, type Rank, type SessionId, unreachable } from '@limpet/core';
+import { decideRetried, type LogEntry, type NodeId, type Rank, type SessionId, unreachable } from '@limpet/core';
 import type { Engine, Held, RequestContext } from '@limpet/session';
 import { decideAdmission } from './admission-rule.ts';
 import { presentPeer } from './app-addresses.ts';
@@ -67,14 +67,20 @@ export class Admission implements Front {
 
   request(req: IncomingMessage, res: ServerResponse, proceed: () => void): void {
     const arrival = this.#arrive(req, res, req.socket, proceed);
-    if (arrival !== null) return this.#admit(arrival);
+    if (arrival !== null) {
+      this.#admit(arrival);
+      return;
+    }
     res.writeHead(400, { connection: 'close' });
     res.end('this port is for the balancer\n');
   }
 
   upgrade(req: IncomingMessage, socket: Duplex, proceed: () => void): void {
     const arrival = this.#arrive(req, null, socket, proceed);
-    if (arrival !== null) return this.#admit(arrival);
+    if (arrival !== null) {
+      this.#admit(arrival);
+      return;
+    }
     socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
   }
 
@@ -134,10 +140,22 @@ export class Admission implements Front {
     const { node, incarnation, views, rank } = this.#options;
     const { head, session } = arrival;
     const rule = decideAdmission({ node, incarnation, view: views.current, asked: head.view, session, rank });
-    if (this.#stopping || rule.kind === 'elsewhere') return this.#answer(arrival, 421);
-    if (rule.kind === 'wait') return this.#wait(arrival);
-    if (head.probe) return this.#probe(arrival);
-    if (head.attempt > 1) return this.#retried(arrival);
+    if (this.#stopping || rule.kind === 'elsewhere') {
+      this.#answer(arrival, 421);
+      return;
+    }
+    if (rule.kind === 'wait') {
+      this.#wait(arrival);
+      return;
+    }
+    if (head.probe) {
+      this.#probe(arrival);
+      return;
+    }
+    if (head.attempt > 1) {
+      this.#retried(arrival);
+      return;
+    }
     this.#proceed(arrival);
   }
 
@@ -162,22 +180,35 @@ export class Admission implements Front {
   #retried(arrival: Arrival): void {
     const { head, gate, exchange, session, req } = arrival;
     const obey = (entry: Entry): void => {
-      if (entry === null && head.prior === null) return this.#proceed(arrival);
+      if (entry === null && head.prior === null) {
+        this.#proceed(arrival);
+        return;
+      }
       const decision = decideRetried(entry, req.method ?? '', head.prior ?? 'nothing');
       switch (decision) {
         case 'run':
-          return this.#proceed(arrival);
+          this.#proceed(arrival);
+          return;
         case 'answer':
-          if (entry?.answer) return gate.replay(exchange, entry.answer);
-          return this.#answer(arrival, 502, 'executed');
+          if (entry?.answer) {
+            gate.replay(exchange, entry.answer);
+            return;
+          }
+          this.#answer(arrival, 502, 'executed');
+          return;
         case 'executed':
         case 'unknown':
-          return this.#answer(arrival, 502, decision);
+          this.#answer(arrival, 502, decision);
+          return;
         default:
-          return unreachable(decision);
+          unreachable(decision);
+          return;
       }
     };
-    if (session === null) return obey(null);
+    if (session === null) {
+      obey(null);
+      return;
+    }
     this.#open(arrival, obey, () => {
       // Nobody could be asked in time: what an earlier attempt did stays in the dark.
       if (head.prior === null) this.#answer(arrival, 503, 'not-executed');
@@ -189,13 +220,19 @@ export class Admission implements Front {
   #open(arrival: Arrival, opened: (entry: Entry) => void, failed: () => void): void {
     const { engine } = this.#options;
     const { head, session, req } = arrival;
-    if (session === null) return opened(null);
+    if (session === null) {
+      opened(null);
+      return;
+    }
     // A session that ended still knows the request that ended it.
     const look = (held: Held | null): Entry | Promise<Entry> =>
       held === null ? (engine.recall?.(session, head.request) ?? null) : engine.logged(held, head.request);
     const held = engine.open(session, head.request);
     const entry = held instanceof Promise ? held.then(look) : look(held);
-    if (!(entry instanceof Promise)) return opened(entry);
+    if (!(entry instanceof Promise)) {
+      opened(entry);
+      return;
+    }
     entry.then(
       (found) => {
         if (!req.socket.destroyed) opened(found);
@@ -211,10 +248,15 @@ export class Admission implements Front {
     proceed();
   }
 
-  #answer({ exchange, gate, res, req }: Arrival, status: 204 | 421 | 502 | 503 | 504, verdict?: 'not-executed' | 'executed' | 'unknown'): void {
-    const lines = exchange.lines();
-    // An upgrade's connection belongs to nobody any more, and one with a body to come would have to be read first.
-    if (res === null || !req.complete) return gate.answer(ownResponse(status, lines, verdict ?? null));
+  #answer(
+    { exchange, gate, res }: Arrival,
+    status: 204 | 421 | 502 | 503 | 504,
+    verdict?: 'not-executed' | 'executed' | 'unknown',
+  ): void {
+    if (res === null) {
+      gate.answer(ownResponse(status, exchange.lines(), verdict ?? null));
+      return;
+    }
     if (verdict) res.setHeader('limpet-verdict', verdict);
     res.sendDate = false;
     res.writeHead(status, status === 204 ? {} : { 'content-length': 0 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
-import { type AddressInfo, createServer as createByteServer, type Server as ByteServer } from 'node:net';
+import { type AddressInfo, type Server as ByteServer, createServer as createByteServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeIdAt } from '@limpet/core';
@@ -55,7 +55,9 @@ function listenerFor(port: number | null, graceMs = 20): AppListener {
   });
 }
 const untilChosen = (count = 1): Promise<void> | void =>
-  chosen.length >= count ? undefined : new Promise<void>((resolve) => waiting.push(resolve)).then(() => untilChosen(count));
+  chosen.length >= count
+    ? undefined
+    : new Promise<void>((resolve) => waiting.push(resolve)).then(() => untilChosen(count));
 
 function listen<T extends ByteServer>(listener: AppListener, server: T, ...args: unknown[]): T {
   const asked = readListenArguments(args);

@@ -75,7 +75,9 @@ export class AppListener {
     const seat: Seat = { server, asked: address, privatePath: null, feeder: null };
     this.#candidates.add(seat);
     server.once('close', () => this.#leave(seat));
-    standInFront(server, this.#options.front, asked.port, (socket) => (this.#direct.has(socket) ? 'direct' : 'balancer'));
+    standInFront(server, this.#options.front, asked.port, (socket) =>
+      this.#direct.has(socket) ? 'direct' : 'balancer',
+    );
     this.#listenPrivately(server, asked, (path) => {
       seat.privatePath = path;
       if (asked.port === this.#options.port) this.#choose(seat);
@@ -97,7 +99,11 @@ export class AppListener {
 
   #chooseFirst(): void {
     if (this.#app !== null) return;
-    for (const seat of this.#candidates) if (seat.privatePath !== null) return this.#choose(seat);
+    for (const seat of this.#candidates)
+      if (seat.privatePath !== null) {
+        this.#choose(seat);
+        return;
+      }
   }
 
   #choose(seat: Seat): void {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -23,6 +23,18 @@ export function pinTimeouts(server: Server): void {
   }
 }
 
+/**
+ * A body never ends by end-of-file: cut by a kill, it would look complete. Node frames every body by itself, unless the
+ * app takes the framing header away from it.
+ */
+export function keepFraming(): void {
+  const { removeHeader } = ServerResponse.prototype;
+  ServerResponse.prototype.removeHeader = function keeping(this: ServerResponse, name: string): void {
+    if (typeof name === 'string' && name.toLowerCase() === 'transfer-encoding') return;
+    Reflect.apply(removeHeader, this, [name]);
+  };
+}
+
 /** What stands in front of the app on its server: told of connections and requests before the app's own listeners. */
 export interface Front {
   /** `port`: what the app asked to listen on. */
@@ -39,12 +51,7 @@ export type Origin = 'balancer' | 'direct' | 'refused';
  * Puts `front` before every listener of the server, present and future, by wrapping its `emit`. Listeners that the app
  * adds, removes or replaces later are still behind it.
  */
-export function standInFront(
-  server: Server,
-  front: Front,
-  port: number,
-  originOf: (socket: Socket) => Origin,
-): void {
+export function standInFront(server: Server, front: Front, port: number, originOf: (socket: Socket) => Origin): void {
   const emit = server.emit;
   server.emit = function wrapped(this: Server, event: string | symbol, ...args: unknown[]): boolean {
     const proceed = (): boolean => Reflect.apply(emit, this, [event, ...args]);

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatAddress, type RequestId } from '@limpet/core';
+import { formatAddress, LimpetError, type RequestId } from '@limpet/core';
 import type { Run } from './run.ts';
 
 /** What a worker that dies of its own leaves behind: the suspects of P21. */
@@ -25,7 +25,8 @@ const errorCharactersMax = 500;
 export function leaveDeathNote(run: Run, running: () => readonly RequestId[], isStopping: () => boolean): void {
   let error: string | null = null;
   process.on('uncaughtExceptionMonitor', (cause: unknown) => {
-    const text = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    const name = cause instanceof LimpetError ? cause.code : cause instanceof Error ? cause.name : '';
+    const text = cause instanceof Error ? `${name}: ${cause.message}` : String(cause);
     error = text.split('\n', 1)[0]?.slice(0, errorCharactersMax) ?? '';
   });
   process.on('exit', (code) => {

@@ -30,6 +30,9 @@ class Scripted extends EventEmitter implements Participant {
     this.deliveries++;
   }
   end(): void {}
+  held(): null {
+    return null;
+  }
 }
 
 type App = (req: IncomingMessage, res: ServerResponse) => void;
@@ -91,19 +94,32 @@ async function raw(port: number): Promise<string> {
 }
 
 const safe: Verdict = { kind: 'safe' };
-const hold = (verdict: Verdict, ms = 50): Promise<Verdict> => new Promise((resolve) => setTimeout(resolve, ms, verdict));
+const hold = (verdict: Verdict, ms = 50): Promise<Verdict> =>
+  new Promise((resolve) => setTimeout(resolve, ms, verdict));
 
 describe('gate: every kind of response is held and comes complete', () => {
   const five = 'x'.repeat(5 * 1024 * 1024);
-  const kinds: readonly (readonly [string, App, Partial<Got>, string?])[] = [
+  const kinds: [name: string, app: App, expected: Partial<Got>, method?: string][] = [
     ['end with a string', (_, res) => res.end('hello'), { status: 200, body: 'hello' }],
     ['end with nothing', (_, res) => res.end(), { status: 200, body: '' }],
     ['end with a buffer', (_, res) => res.end(Buffer.from('bytes')), { body: 'bytes' }],
-    ['writeHead and end', (_, res) => res.writeHead(201, { 'content-length': 2 }).end('ok'), { status: 201, body: 'ok' }],
-    ['write, write, end', (_, res) => (res.write('a'), res.write('b'), void res.end('c')), { body: 'abc' }],
-    ['text beyond latin1', (_, res) => res.end('\u00e9\u20ac'), { body: Buffer.from('\u00e9\u20ac').toString('latin1') }],
-    ['flushHeaders, later end', (_, res) => (res.flushHeaders(), void setImmediate(() => res.end('late'))), { body: 'late' }],
-    ['piped 5 MB', (_, res) => void Readable.from([five.slice(0, 3_000_000), five.slice(3_000_000)]).pipe(res), { body: five }],
+    [
+      'writeHead and end',
+      (_, res) => res.writeHead(201, { 'content-length': 2 }).end('ok'),
+      { status: 201, body: 'ok' },
+    ],
+    ['write, write, end', writes(['a', 'b', 'c']), { body: 'abc' }],
+    [
+      'text beyond latin1',
+      (_, res) => res.end('\u00e9\u20ac'),
+      { body: Buffer.from('\u00e9\u20ac').toString('latin1') },
+    ],
+    ['flushHeaders, later end', flushed, { body: 'late' }],
+    [
+      'piped 5 MB',
+      (_, res) => void Readable.from([five.slice(0, 3_000_000), five.slice(3_000_000)]).pipe(res),
+      { body: five },
+    ],
     ['one write of 5 MB', (_, res) => res.end(five), { body: five }],
     ['a loop that waits for drain', drainLoop, { body: 'y'.repeat(64 * 20_000) }],
     ['204', (_, res) => res.writeHead(204).end(), { status: 204, body: '' }],
@@ -112,9 +128,9 @@ describe('gate: every kind of response is held and comes complete', () => {
     ['early hints before', earlyHints, { status: 200, body: 'hinted' }],
     ['100 and 102 before', interim, { status: 200, body: 'after' }],
     ['trailers', trailers, { status: 200, body: 'trailed' }],
-    ['write after a while', (_, res) => (res.write('1'), void setTimeout(() => res.end('2'), 30)), { body: '12' }],
+    ['write after a while', writes(['1', '2'], 30), { body: '12' }],
     ['500 by hand', (_, res) => res.writeHead(500).end('broken'), { status: 500, body: 'broken' }],
-    ['cork and uncork', (_, res) => (res.cork(), res.write('k'), res.uncork(), void res.end('l')), { body: 'kl' }],
+    ['cork and uncork', corked, { body: 'kl' }],
   ];
   test.each(kinds)('%s', async (_name, app, expected, method) => {
     let safeAt = 0;
@@ -131,6 +147,28 @@ describe('gate: every kind of response is held and comes complete', () => {
     expect(participant.deliveries).toBe(1);
   });
 
+  function writes(pieces: readonly string[], pauseMs = 0): App {
+    return async (_, res) => {
+      for (const piece of pieces) {
+        if (piece === pieces.at(-1)) {
+          res.end(piece);
+          return;
+        }
+        res.write(piece);
+        if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    };
+  }
+  function flushed(_: IncomingMessage, res: ServerResponse): void {
+    res.flushHeaders();
+    setImmediate(() => res.end('late'));
+  }
+  function corked(_: IncomingMessage, res: ServerResponse): void {
+    res.cork();
+    res.write('k');
+    res.uncork();
+    res.end('l');
+  }
   async function drainLoop(_: IncomingMessage, res: ServerResponse): Promise<void> {
     for (let at = 0; at < 20; at++) if (!res.write('y'.repeat(64_000))) await once(res, 'drain');
     res.end();
@@ -198,7 +236,9 @@ describe('gate: verdicts', () => {
 
   test('gate: duplicate with its answer: those bytes instead', async () => {
     const answer = Buffer.from('HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nfirst');
-    const text = await raw(await serve((_, res) => res.end('second'), new Scripted(() => ({ kind: 'duplicate', answer }))));
+    const text = await raw(
+      await serve((_, res) => res.end('second'), new Scripted(() => ({ kind: 'duplicate', answer }))),
+    );
     expect(text).toMatch(/^HTTP\/1\.1 201 Created\r\nlimpet-request: .*\r\nlimpet-view: 1\.7\r\n.*\r\n\r\nfirst$/s);
   });
 

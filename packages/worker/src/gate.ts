@@ -1,11 +1,14 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { unreachable } from '@limpet/core';
 import type { Participant, RequestContext, Verdict } from '@limpet/session';
-import { injectLines, isInterim, joinPieces, type Piece, ownResponse } from './response-head.ts';
+import { injectLines, isInterim, joinPieces, ownResponse, type Piece } from './response-head.ts';
 
 /** Larger answers are not kept for a retry (P2). */
 export const answerBytesMax = 64 * 1024;
+
+/** How long a connection that has been answered may still bring the rest of its request. */
+const unreadMs = 1_000;
 
 type Done = (error?: Error | null) => void;
 
@@ -65,10 +68,23 @@ export class Gate {
   /** Ends the exchange with bytes that are not the app's, and the connection behind them. */
   answer(bytes: string | Buffer, done: Done = () => {}): void {
     this.#cut = true;
+    const request = this.#exchange?.response?.req;
     this.#native([{ chunk: bytes, encoding: 'latin1' }], (error) => {
       done(error);
-      this.#socket.destroy();
+      this.#closeAfter(request);
     });
+  }
+
+  /** Closing with part of the request unread resets the connection, and the balancer might never read the answer. */
+  #closeAfter(request: IncomingMessage | undefined): void {
+    const close = (): void => void this.#socket.destroy();
+    if (request === undefined || request.complete) {
+      close();
+      return;
+    }
+    request.once('end', close);
+    request.resume();
+    setTimeout(close, unreadMs).unref();
   }
 
   /** The answer of an earlier attempt, as it was written then, with this attempt's echo. */
@@ -90,9 +106,15 @@ export class Gate {
   /** A commit point: everything the request has touched up to here. */
   #ask(exchange: Exchange, pieces: readonly Piece[], done: Done): void {
     const participant = exchange.context.participant;
-    if (participant === null || this.#socket.destroyed) return this.#release(exchange, pieces, done);
+    if (participant === null || this.#socket.destroyed) {
+      this.#release(exchange, pieces, done);
+      return;
+    }
     const verdict = reach(participant, this.#wholeAnswer(exchange, pieces));
-    if (!(verdict instanceof Promise)) return this.#obey(exchange, verdict, pieces, done);
+    if (!(verdict instanceof Promise)) {
+      this.#obey(exchange, verdict, pieces, done);
+      return;
+    }
     const leftMs = this.#headOut ? 0 : exchange.context.deadlineAt - performance.now();
     let open = true;
     const decide = (found: Verdict): void => {
@@ -107,37 +129,58 @@ export class Gate {
   }
 
   #obey(exchange: Exchange, verdict: Verdict, pieces: readonly Piece[], done: Done): void {
-    if (verdict.kind === 'safe') return this.#release(exchange, pieces, done);
+    if (verdict.kind === 'safe') {
+      this.#release(exchange, pieces, done);
+      return;
+    }
     if (this.#released || this.#rest !== null) {
       // Part of the answer is out: it must look incomplete.
       this.#cut = true;
       this.#socket.destroy();
-      return done();
+      done();
+      return;
     }
     const lines = exchange.lines();
     switch (verdict.kind) {
       case 'gone':
-        return this.answer(ownResponse(409, lines, 'gone'), done);
+        this.answer(ownResponse(409, lines, 'gone'), done);
+        return;
       case 'unknown':
-        return this.answer(ownResponse(verdict.why === 'deadline' ? 504 : 502, lines, 'unknown'), done);
+        this.answer(ownResponse(verdict.why === 'deadline' ? 504 : 502, lines, 'unknown'), done);
+        return;
       case 'duplicate':
-        if (verdict.answer !== null) return this.replay(exchange, verdict.answer, done);
-        return this.answer(ownResponse(502, lines, 'executed'), done);
+        if (verdict.answer !== null) {
+          this.replay(exchange, verdict.answer, done);
+          return;
+        }
+        this.answer(ownResponse(502, lines, 'executed'), done);
+        return;
       default:
-        return unreachable(verdict);
+        unreachable(verdict);
+        return;
     }
   }
 
   #release(exchange: Exchange, pieces: readonly Piece[], done: Done): void {
-    if (this.#headOut) return this.#native(pieces, done);
+    if (this.#headOut) {
+      this.#native(pieces, done);
+      return;
+    }
     const whole = this.#rest === null ? pieces : [{ chunk: this.#rest, encoding: 'latin1' } as const, ...pieces];
     const injected = injectLines(whole, exchange.lines());
     this.#rest = injected.rest;
     this.#headOut = injected.head;
     this.#released = injected.head;
     const passed = injected.head ? exchange.headPassed : undefined;
-    if (passed) this.#stepAside();
-    this.#native(injected.pieces, passed ? (error) => (passed(), done(error)) : done);
+    if (passed === undefined) {
+      this.#native(injected.pieces, done);
+      return;
+    }
+    this.#stepAside();
+    this.#native(injected.pieces, (error) => {
+      passed();
+      done(error);
+    });
   }
 
   /** The bytes of the response when it is complete, small, and nothing of it has left: what a retry can be answered with. */
@@ -160,7 +203,10 @@ export class Gate {
 
   #native(pieces: readonly Piece[], done: Done): void {
     const [first] = pieces;
-    if (first === undefined) return done();
+    if (first === undefined) {
+      done();
+      return;
+    }
     // Node ends the process when bytes come under the encoding of a string.
     const encoding = typeof first.chunk === 'string' ? first.encoding : ('buffer' as BufferEncoding);
     if (pieces.length === 1) Socket.prototype._write.call(this.#socket, first.chunk, encoding, done);

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import {
   internalHeaders,
   internalPrefix,
+  type Prior,
   parseRequestId,
   parseViewNumber,
-  type Prior,
   type RequestId,
   type ViewNumber,
 } from '@limpet/core';
@@ -24,6 +24,9 @@ export interface InternalHead {
   readonly probe: boolean;
 }
 
+/** What HTTP clients write by themselves behind the headers they are given. */
+const framing = new Set(['content-length', 'transfer-encoding', 'connection', 'upgrade', 'host']);
+
 const attemptMax = 1000;
 const deadlineMsMax = 600_000;
 
@@ -34,14 +37,16 @@ const deadlineMsMax = 600_000;
 export function takeInternalHead(req: IncomingMessage): InternalHead | null {
   const raw = req.rawHeaders;
   const found = new Map<string, string>();
-  let length = raw.length;
+  let end = raw.length;
+  while (end >= 2 && framing.has((raw[end - 2] ?? '').toLowerCase())) end -= 2;
+  let start = end;
   // Only the last ones: a client's header of such a name, let through by mistake, stands before the balancer's and says nothing here.
-  for (; length >= 2; length -= 2) {
-    const name = (raw[length - 2] ?? '').toLowerCase();
+  for (; start >= 2; start -= 2) {
+    const name = (raw[start - 2] ?? '').toLowerCase();
     if (!name.startsWith(internalPrefix) || found.has(name)) break;
-    found.set(name, raw[length - 1] ?? '');
+    found.set(name, raw[start - 1] ?? '');
   }
-  forget(req, length, found.keys());
+  if (found.size > 0) forget(req, start, end, found.keys());
   return readHead(found);
 }
 
@@ -76,12 +81,11 @@ function countSymbolOf(req: IncomingMessage): symbol | null {
   return countSymbol;
 }
 
-function forget(req: IncomingMessage, length: number, names: Iterable<string>): void {
-  if (length === req.rawHeaders.length) return;
+function forget(req: IncomingMessage, start: number, end: number, names: Iterable<string>): void {
   const symbol = countSymbolOf(req);
   if (symbol !== null && Reflect.get(req, symbol) === req.rawHeaders.length) {
-    req.rawHeaders.length = length;
-    Reflect.set(req, symbol, length);
+    req.rawHeaders.splice(start, end - start);
+    Reflect.set(req, symbol, req.rawHeaders.length);
     // Already built once, for Host and Expect: built anew, without the internal ones, when the app asks.
     Reflect.set(req, 'headers', null);
     return;
@@ -92,5 +96,5 @@ function forget(req: IncomingMessage, length: number, names: Iterable<string>): 
     delete headers[name];
     delete headersDistinct[name];
   }
-  req.rawHeaders.length = length;
+  req.rawHeaders.splice(start, end - start);
 }

@@ -17,7 +17,11 @@ const forms: readonly (readonly [string, readonly unknown[], Partial<Asked>])[] 
   ['port, backlog', [3000, 64], { ...plain, port: 3000, backlog: 64 }],
   ['all', [3000, '::1', 64, done], { ...plain, port: 3000, host: '::1', backlog: 64, callback: done }],
   ['port, undefined, callback', [3000, undefined, done], { ...plain, port: 3000, callback: done }],
-  ['options', [{ port: 3000, host: '::', backlog: 9, signal }], { ...plain, port: 3000, host: '::', backlog: 9, signal }],
+  [
+    'options',
+    [{ port: 3000, host: '::', backlog: 9, signal }],
+    { ...plain, port: 3000, host: '::', backlog: 9, signal },
+  ],
   ['options with a string', [{ port: '80' }, done], { ...plain, port: 80, callback: done }],
   ['options, port undefined', [{ port: undefined }], { ...plain, port: 0 }],
   ['options, port over path', [{ port: 81, path: 'a.sock' }], { ...plain, port: 81 }],

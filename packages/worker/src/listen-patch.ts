@@ -5,6 +5,7 @@ import { Server } from 'node:net';
 import { LimpetError } from '@limpet/core';
 import { nativeListen } from './app-door.ts';
 import { AppListener, type AppListenerOptions } from './app-listener.ts';
+import { keepFraming } from './app-server.ts';
 import { readListenArguments } from './listen-arguments.ts';
 
 export interface ListenPatchOptions extends AppListenerOptions {
@@ -28,6 +29,7 @@ export function patchListen(options: ListenPatchOptions): void {
     listener.listen(this, asked, args);
     return this;
   } as Server['listen'];
+  keepFraming();
   cluster.fork = () => refuse(new LimpetError('LIMPET_APP_CLUSTER'));
   // `import { fork } from 'node:cluster'` is a binding of its own until told.
   syncBuiltinESMExports();

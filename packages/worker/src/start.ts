@@ -6,6 +6,7 @@ import { type Control, connectControl } from './control.ts';
 import { leaveDeathNote } from './death-note.ts';
 import { createEngine, type EngineSeat } from './engine.ts';
 import { patchListen } from './listen-patch.ts';
+import { Placement } from './placement.ts';
 import type { Run } from './run.ts';
 import { Running } from './running.ts';
 import { Stopper } from './stop.ts';
@@ -43,7 +44,16 @@ export async function startWorker(run: Run): Promise<void> {
   const seat = await createEngine(welcome, { ...run, version }, views, control);
   const { node, incarnation } = run;
   const { deadlineMs, cookieName, headerName, secureCookie } = welcome;
-  const admission = new Admission({ node, incarnation, views, engine: seat.engine, rank: seat.rank, running, deadlineMs });
+  const admission = new Admission({
+    node,
+    incarnation,
+    views,
+    engine: seat.engine,
+    rank: seat.rank,
+    running,
+    deadlineMs,
+  });
+  const placement = new Placement(views, seat.rank, (req) => admission.contextOf(req));
   const runtime: Runtime = {
     contract,
     version,
@@ -54,6 +64,8 @@ export async function startWorker(run: Run): Promise<void> {
     headerName,
     secureCookie,
     contextOf: (req) => admission.contextOf(req),
+    placement: (req) => placement.of(req),
+    diedAgoMs: (node) => placement.diedAgoMs(node),
   };
   Object.defineProperty(globalThis, runtimeSymbol, { value: runtime });
   stopper.watch(admission, () => control.connected, orphanGraceMs);
