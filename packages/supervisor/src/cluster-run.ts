@@ -81,7 +81,6 @@ export class ClusterRun implements Cluster {
         copies: copiesOf(options),
         keyId: keys.keyId,
         wanted: this.#workers.slots.map(({ id }) => id),
-        transfers: options.store === 'buddy',
       },
       new Views(run.views),
       this.#control,

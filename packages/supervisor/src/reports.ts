@@ -93,9 +93,7 @@ export class Reports implements ControlHooks {
         if (side === 'app') workers.listening(slot, life, message.notes);
         return;
       case 'done':
-        if (this.#parts.options.store === 'buddy') {
-          loop.step({ kind: 'done', node: slot.id, incarnation: life.incarnation, side, view: message.view });
-        }
+        loop.step({ kind: 'done', node: slot.id, incarnation: life.incarnation, side, view: message.view });
         return;
       case 'stats': {
         const { kind: _, ...stats } = message;

@@ -28,8 +28,6 @@ export interface ViewLoopOptions {
   readonly copies: number;
   readonly keyId: number;
   readonly wanted: readonly NodeId[];
-  /** False for a store without copies: then a member has nothing to transfer and is done with every view at once. */
-  readonly transfers: boolean;
 }
 
 /** Runs the membership machine: events in, views to disk and then to everyone. It holds no rules. */
@@ -38,7 +36,6 @@ export class ViewLoop {
   readonly #views: Views;
   readonly #control: Control;
   readonly #hooks: ViewLoopHooks;
-  readonly #transfers: boolean;
   readonly #timer: NodeJS.Timeout;
   readonly #queue: MembershipEvent[] = [];
   #running = false;
@@ -50,7 +47,6 @@ export class ViewLoop {
     this.#views = views;
     this.#control = control;
     this.#hooks = hooks;
-    this.#transfers = options.transfers;
     this.#timer = setInterval(() => this.step({ kind: 'tick' }), tickMs);
   }
 
@@ -103,7 +99,6 @@ export class ViewLoop {
     this.#hooks.published(view, before, deaths, diskMs);
     // A joint view ends only when every record has been acknowledged by its whole write set.
     if (before !== null && before.next !== null && view.next === null && deaths.length === 0) this.#hooks.whole(view);
-    if (!this.#transfers) this.#allDone(view);
   }
 
   /**
@@ -120,14 +115,6 @@ export class ViewLoop {
       else this.#hooks.trouble(why);
       return 0;
     }
-  }
-
-  #allDone(view: View): void {
-    for (const node of view.ring) {
-      const incarnation = view.members[node]?.incarnation ?? 0;
-      for (const side of ['app', 'keeper'] as const) this.#queue.push({ kind: 'done', node, incarnation, side, view });
-    }
-    if (!this.#running) this.step({ kind: 'tick' });
   }
 
   /** Sends what the peer has not seen; false when it is too far behind to catch up and has to join anew. */

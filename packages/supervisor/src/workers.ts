@@ -96,8 +96,7 @@ export class Workers {
   }
 
   #checkReady(slot: Slot, life: Life): void {
-    const needsKeeper = this.#places.options.store === 'buddy';
-    if (life.readyAt !== null || !life.listening || (needsKeeper && !life.sides.has('keeper'))) return;
+    if (life.readyAt !== null || !life.listening || !life.sides.has('keeper')) return;
     life.readyAt = performance.now();
     clearTimeout(life.timer);
     life.held.release();
