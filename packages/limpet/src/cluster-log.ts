@@ -1,4 +1,4 @@
-import type { LimpetError } from '@limpet/core';
+import { type LimpetError, unreachable } from '@limpet/core';
 import type { ClusterEvent } from '@limpet/supervisor';
 import { type BannerFacts, formatBanner, formatReady } from './format-banner.ts';
 import { formatDeath, formatReason, ms } from './format-death.ts';
@@ -81,6 +81,6 @@ export function formatEvent(
     case 'node-joined':
       return [];
     default:
-      return [];
+      return unreachable(event);
   }
 }

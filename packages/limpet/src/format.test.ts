@@ -58,9 +58,9 @@ test('banner: tries: in the words that work where the start was typed', () => {
     facts.tries,
   );
   expect(planTries({ environment: npm, scripts: [], runDir: null, nodes: 4 })[0]).toBe('npx limpet kill n2');
-  expect(planTries({ environment: npm, scripts: ['kill'], runDir: '/tmp/a b', nodes: 1 })).toEqual([
-    'npm run kill -- n1 --run-dir "/tmp/a b"',
-    'npx limpet status --run-dir "/tmp/a b"',
+  expect(planTries({ environment: npm, scripts: ['kill'], runDir: '/srv/a b', nodes: 1 })).toEqual([
+    'npm run kill -- n1 --run-dir "/srv/a b"',
+    'npx limpet status --run-dir "/srv/a b"',
   ]);
   expect(planTries({ environment: {}, scripts: ['kill'], runDir: null, nodes: 4 })).toEqual([
     'npx limpet kill n2',

@@ -77,9 +77,10 @@ export class LineWriter {
         setTimeout(() => this.#write(piece), retryMs);
         return;
       }
-      // Whoever read it is gone (EPIPE), or the terminal was closed (EIO): the cluster goes on without.
-      if (error !== null) this.#giveUp();
-      else if (written < piece.length) return this.#write(piece.subarray(written));
+      // Whoever read it is gone (EPIPE), or the terminal was closed (EIO): the cluster goes on without. After any other
+      // error, such as a full disk, only this piece is lost.
+      if (error?.code === 'EPIPE' || error?.code === 'EIO') this.#giveUp();
+      else if (error === null && written < piece.length) return this.#write(piece.subarray(written));
       this.#isWriting = false;
       this.#pump();
     });

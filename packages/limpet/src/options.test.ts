@@ -24,14 +24,14 @@ const resolve = (
   flags: Record<string, string | string[]> = {},
   environment: Record<string, string> = {},
   file: ConfigFile | null = null,
-) => resolveOptions({ flags: flagsOf(flags), environment, file, folder: '/work' });
+) => resolveOptions({ flags: flagsOf(flags), environment, file, folder: '/srv' });
 
 test('options: nothing given: every default is allowed by its own option', () => {
   const { settings, origins, problems } = resolve();
   expect(problems).toEqual([]);
   expect(new Set(Object.values(origins))).toEqual(new Set(['default']));
   expect(settings).toMatchObject({ nodes: 4, port: 8080, adminPort: 9090, copies: 2, cookie: 'JSESSIONID' });
-  expect(settings).toMatchObject({ deadline: 10_000, idle: 1_800_000, absolute: 43_200_000, runDir: '/work/.limpet' });
+  expect(settings).toMatchObject({ deadline: 10_000, idle: 1_800_000, absolute: 43_200_000, runDir: '/srv/.limpet' });
   expect(settings).toMatchObject({ sessionHeader: null, log: null, nodeArgs: [], trustProxy: [], envFile: [] });
   for (const name of optionNames) expect(settings[name], name).not.toBe(undefined);
 });
@@ -95,7 +95,7 @@ test('options: values of every kind: read as meant', () => {
   expect(settings.nodes).toBe(Math.min(256, availableParallelism()));
   expect(settings.trustProxy).toEqual(['10.0.0.0/8', '::1', 'loopback']);
   expect(settings.nodeArgs).toEqual(['--title=a b', '--max-old-space-size=64']);
-  expect(settings.envFile).toEqual(['/work/a.env', '/b.env']);
+  expect(settings.envFile).toEqual(['/srv/a.env', '/b.env']);
   expect([settings.deadline, settings.log]).toEqual([2500, 'json']);
 });
 
@@ -104,7 +104,7 @@ test('options: paths in a file: relative to its folder', () => {
 });
 
 test('options: a command that wants a few: mistakes in the others do not matter to it', () => {
-  const sources = { flags: flagsOf({}), environment: { LIMPET_PORT: 'x' }, file: null, folder: '/work' };
+  const sources = { flags: flagsOf({}), environment: { LIMPET_PORT: 'x' }, file: null, folder: '/srv' };
   expect(resolveOptions(sources, ['runDir']).problems).toEqual([]);
 });
 

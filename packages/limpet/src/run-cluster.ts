@@ -26,7 +26,7 @@ export async function runCluster(calls: ClusterCalls, log: ClusterLog): Promise<
       const wish = rules.step(signal, performance.now());
       if (wish.kind === 'drain') run.drain();
       else if (wish.kind === 'end') run.endAtOnce();
-      else log.note(wish.why);
+      else if (wish.why !== null) log.note(wish.why);
     });
   }
   try {
@@ -36,6 +36,7 @@ export async function runCluster(calls: ClusterCalls, log: ClusterLog): Promise<
     log.fail(error);
     return 1;
   } finally {
+    run.close();
     await log.flush();
   }
 }
@@ -75,6 +76,11 @@ class ClusterLife {
     if (this.#cluster === null && !this.#isStopping) await starting;
     if (this.#failure !== null) throw this.#failure;
     return this.#code;
+  }
+
+  /** Nothing is left to stop. */
+  close(): void {
+    this.#hasEnded = true;
   }
 
   drain(): void {

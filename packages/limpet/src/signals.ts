@@ -6,8 +6,8 @@ export type Wish =
   | { readonly kind: 'drain'; readonly signal: string }
   /** End everything at once, exit 130. */
   | { readonly kind: 'end' }
-  /** Said in a log line, nothing else. */
-  | { readonly kind: 'ignore'; readonly why: string };
+  /** Said in a log line where there is something to say, nothing else. */
+  | { readonly kind: 'ignore'; readonly why: string | null };
 
 /** npm and the terminal each deliver a Ctrl-C to a script under `exec`, within a millisecond of each other. */
 export const secondInterruptMs = 1000;
@@ -30,7 +30,7 @@ export class SignalRules {
       return { kind: 'drain', signal };
     }
     if (signal === 'SIGINT' && nowMs - this.#drainingSince >= secondInterruptMs) return { kind: 'end' };
-    return { kind: 'ignore', why: `${signal} while stopping: Ctrl-C a second after the first ends at once` };
+    return { kind: 'ignore', why: null };
   }
 }
 

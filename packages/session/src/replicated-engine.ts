@@ -180,7 +180,7 @@ export class ReplicatedEngine implements Engine {
   commit(held: Held, request: RequestId, input: CommitInput): Verdict | Promise<Verdict> {
     const ordinal = (this.#ordinals.get(request) ?? 0) + 1;
     this.#ordinals.set(request, ordinal);
-    const at = this.#options.now();
+    const at = Math.floor(this.#options.now());
     const create = held.mark.version === 0 ? { createdAt: at, expiresAt: at + this.#options.absoluteMs } : null;
     const commit: Commit = { ...input, request, ordinal, create, at };
     return this.#verdict((token) => ({ kind: 'commit', id: held.id, commit, token }));

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { decideRetried, type LogEntry, type NodeId, type Rank, type SessionId, unreachable } from '@limpet/core';
-import type { Engine, Held, RequestContext } from '@limpet/session';
+import type { Engine, RequestContext } from '@limpet/session';
 import { decideAdmission } from './admission-rule.ts';
 import { presentPeer } from './app-addresses.ts';
 import type { Front } from './app-server.ts';
@@ -170,7 +170,7 @@ export class Admission implements Front {
 
   /** Proves that a session whose primary died is served again: whatever stands in a user's way stands in the probe's. */
   #probe(arrival: Arrival): void {
-    this.#open(
+    this.#recall(
       arrival,
       () => this.#answer(arrival, 204),
       () => this.#answer(arrival, 503, 'not-executed'),
@@ -205,37 +205,32 @@ export class Admission implements Front {
           return;
       }
     };
+    if (head.prior !== null && this.#options.running.overlaps(head.request)) {
+      // An earlier attempt gave up on the connection, not on the handler: what it will have done is not in the log yet.
+      this.#answer(arrival, 502, 'unknown');
+      return;
+    }
     if (session === null) {
       obey(null);
       return;
     }
-    this.#open(arrival, obey, () => {
+    this.#recall(arrival, obey, () => {
       // Nobody could be asked in time: what an earlier attempt did stays in the dark.
       if (head.prior === null) this.#answer(arrival, 503, 'not-executed');
       else this.#answer(arrival, 504, 'unknown');
     });
   }
 
-  /** Loads the session, at once where it is held, and looks the request up in its log. */
-  #open(arrival: Arrival, opened: (entry: Entry) => void, failed: () => void): void {
-    const { engine } = this.#options;
+  /** Loads the session and looks the request up in its log; an entry found is safe to be shown (P4). */
+  #recall(arrival: Arrival, recalled: (entry: Entry) => void, failed: () => void): void {
     const { head, session, req } = arrival;
     if (session === null) {
-      opened(null);
+      recalled(null);
       return;
     }
-    // A session that ended still knows the request that ended it.
-    const look = (held: Held | null): Entry | Promise<Entry> =>
-      held === null ? (engine.recall?.(session, head.request) ?? null) : engine.logged(held, head.request);
-    const held = engine.open(session, head.request);
-    const entry = held instanceof Promise ? held.then(look) : look(held);
-    if (!(entry instanceof Promise)) {
-      opened(entry);
-      return;
-    }
-    entry.then(
-      (found) => {
-        if (!req.socket.destroyed) opened(found);
+    Promise.resolve(this.#options.engine.recall(session, head.request)).then(
+      (entry) => {
+        if (!req.socket.destroyed) recalled(entry);
       },
       () => {
         if (!req.socket.destroyed) failed();

@@ -20,6 +20,11 @@ export class Running {
     this.#counts.set(request, (this.#counts.get(request) ?? 0) + 1);
   }
 
+  /** Whether another attempt of the request runs here too. */
+  overlaps(request: RequestId): boolean {
+    return (this.#counts.get(request) ?? 0) > 1;
+  }
+
   remove(request: RequestId): void {
     const count = this.#counts.get(request);
     if (count === undefined) return;
