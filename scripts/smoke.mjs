@@ -24,7 +24,7 @@ const run = (...args) =>
   });
 
 async function waitForStatus(what, condition) {
-  for (let round = 0; round < 150; round += 1) {
+  for (let round = 0; round < 150 && supervisor.exitCode === null; round += 1) {
     const { code, text } = await run('status', '--json');
     const status = code === 0 ? JSON.parse(text) : null;
     if (status && condition(status)) return status;

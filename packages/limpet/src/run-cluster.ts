@@ -6,15 +6,12 @@ import { formatReason } from './format-death.ts';
 import { hasTerminal, SignalRules } from './signals.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Between two tries to stop a cluster that has only begun to start and cannot be asked yet. */
-const stopRetryMs = 50;
 
 export interface ClusterCalls {
   /** The app's file, for the error that no node runs it. */
   readonly app: string;
-  start(onEvent: (event: ClusterEvent) => void): Promise<Cluster>;
-  /** Stops it by way of its control socket: the only way before `start` has resolved. */
-  askToStop(): Promise<unknown>;
+  /** An abort before the cluster is ready ends what has been started and rejects. */
+  start(onEvent: (event: ClusterEvent) => void, signal: AbortSignal): Promise<Cluster>;
 }
 
 /** Starts a cluster and stays with it until it has ended; signals are turned into what they ask for. */
@@ -36,7 +33,6 @@ export async function runCluster(calls: ClusterCalls, log: ClusterLog): Promise<
     log.fail(error);
     return 1;
   } finally {
-    run.close();
     await log.flush();
   }
 }
@@ -45,9 +41,9 @@ class ClusterLife {
   readonly #calls: ClusterCalls;
   readonly #log: ClusterLog;
   readonly #ended: Promise<void>;
+  readonly #starting = new AbortController();
   #resolveEnded: () => void = () => {};
   #cluster: Cluster | null = null;
-  #hasEnded = false;
   #isStopping = false;
   #code: ExitCode = 0;
   #failure: LimpetError | null = null;
@@ -63,51 +59,36 @@ class ClusterLife {
   /** Resolves with the exit code when the cluster has ended, whoever asked for it; rejects when it cannot start. */
   async live(): Promise<ExitCode> {
     const starting = this.#calls
-      .start((event) => this.#see(event))
+      .start((event) => this.#see(event), this.#starting.signal)
       .then(
         (cluster) => this.#take(cluster),
         (error: unknown) => {
-          throw this.#failure ?? error;
+          if (this.#isStopping) this.#resolveEnded();
+          else throw this.#failure ?? error;
         },
       );
-    await Promise.race([starting, this.#ended]);
+    await starting;
     await this.#ended;
-    // A start that failed ends first and rejects then; one that was stopped never resolves: the last event tells.
-    if (this.#cluster === null && !this.#isStopping) await starting;
     if (this.#failure !== null) throw this.#failure;
     return this.#code;
   }
 
-  /** Nothing is left to stop. */
-  close(): void {
-    this.#hasEnded = true;
-  }
-
   drain(): void {
     this.#isStopping = true;
-    if (this.#cluster === null) void this.#stopTheStart();
+    if (this.#cluster === null) this.#starting.abort();
     else void this.#cluster.stop();
   }
 
   endAtOnce(): void {
     this.#code = 130;
+    this.#isStopping = true;
+    this.#starting.abort();
     void this.#cluster?.abort();
   }
 
   #take(cluster: Cluster): void {
     this.#cluster = cluster;
     if (this.#isStopping) void cluster.stop();
-  }
-
-  async #stopTheStart(): Promise<void> {
-    while (!this.#hasEnded && this.#cluster === null) {
-      try {
-        await this.#calls.askToStop();
-      } catch {
-        // It has no control socket yet, or none any more.
-      }
-      await new Promise((resolve) => setTimeout(resolve, stopRetryMs));
-    }
   }
 
   #see(event: ClusterEvent): void {
@@ -117,9 +98,6 @@ class ClusterLife {
       this.#failure = new LimpetError('LIMPET_ALL_NODES_FAILED', { app: this.#calls.app, reason });
       void this.#cluster?.stop();
     }
-    if (event.kind === 'stopped') {
-      this.#hasEnded = true;
-      this.#resolveEnded();
-    }
+    if (event.kind === 'stopped') this.#resolveEnded();
   }
 }

@@ -127,6 +127,7 @@ export class ClusterRun implements Cluster {
       });
       await this.#control.open(sockets, reports);
       this.#record();
+      signal?.throwIfAborted();
       await new Promise<void>((resolve, reject) => {
         this.#started = { resolve, reject };
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });

@@ -51,7 +51,7 @@ async function startAndWait(
   log: ClusterLog,
 ): Promise<ExitCode> {
   // Loaded only here: wrong usage and help are answered without it.
-  const { askCluster, startCluster } = await import('@limpet/supervisor');
+  const { startCluster } = await import('@limpet/supervisor');
   const { balancerEntry } = await import('@limpet/balancer');
   const { preloadEntry } = await import('@limpet/worker');
   const options = planCluster(settings, {
@@ -64,8 +64,7 @@ async function startAndWait(
   });
   const calls = {
     app: app.file,
-    start: (onEvent: (event: ClusterEvent) => void) => startCluster(options, onEvent),
-    askToStop: () => askCluster(settings.runDir, 'stop', null),
+    start: (onEvent: (event: ClusterEvent) => void, signal: AbortSignal) => startCluster(options, onEvent, signal),
   };
   return await runCluster(calls, log);
 }
