@@ -12,7 +12,9 @@ export interface Breach {
 const linesMax = 400;
 
 const forbiddenNames = /(?:^|\/)(?:utils?|helpers?|common|misc|shared)\.[cm]?[jt]s$/;
-const mayPrint = /^(?:packages\/(?:limpet|demo)\/|scripts\/|test\/fixtures\/)/;
+// Programs, and what tests start as programs; never a library.
+const mayPrint =
+  /^(?:packages\/(?:limpet|demo)\/|packages\/[^/]+\/(?:fixtures|testing)\/|scripts\/|test\/(?:fixtures|apps)\/)/;
 const onlyOrSkip = /\b(?:describe|suite|test|it|bench)(?:\s*\.\s*\w+)*\s*\.\s*(?:only|skip|todo)\b/;
 
 // Put together from pieces, else this file would break its own rule.

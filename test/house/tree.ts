@@ -30,4 +30,5 @@ export function readTree(root: string): readonly SourceFile[] {
 }
 
 export const isCode = (path: string): boolean => /\.(?:ts|mts|cts|mjs|cjs|js)$/.test(path);
-export const isTest = (path: string): boolean => /\.test\.ts$/.test(path);
+/** A test, or a suite of tests that several files run. */
+export const isTest = (path: string): boolean => /\.test(?:-suite)?\.ts$/.test(path);

@@ -1,5 +1,4 @@
 import {
-  compareViews,
   formatViewNumber,
   internalHeaders,
   isSafe,
@@ -49,7 +48,6 @@ export type AttemptResult =
   | { readonly kind: 'verdict'; readonly outcome: Outcome; readonly isLate: boolean }
   | { readonly kind: 'unsent' }
   | { readonly kind: 'broken'; readonly back: 'nothing' | 'head' | 'part'; readonly out: boolean }
-  | { readonly kind: 'stale' }
   | { readonly kind: 'late' }
   /** `why` is for the log: a code or a few words, nothing that was received. */
   | { readonly kind: 'malformed'; readonly why: string }
@@ -77,18 +75,17 @@ export function internalLines(id: RequestId, session: SessionId | null, note: At
 }
 
 /**
- * Sends the request to one worker and relays or holds what comes back. `isStale` says whether a whole answer that names
- * this view is to be discarded (P19). Resolves once nothing more will happen; never rejects.
+ * Sends the request to one worker and relays or holds what comes back. Resolves once nothing more will happen; never
+ * rejects.
  */
 export function exchange(
   passage: Passage,
   upstream: Upstream,
   note: AttemptNote,
   down: Downstream,
-  isStale: (answer: ViewNumber) => boolean,
 ): Promise<AttemptResult> {
   return new Promise((resolve) => {
-    const attempt = new Attempt(passage, upstream, note, down, isStale, resolve);
+    const attempt = new Attempt(passage, upstream, note, down, resolve);
     attempt.start();
   });
 }
@@ -98,7 +95,6 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #upstream: Upstream;
   readonly #note: AttemptNote;
   readonly #down: Downstream;
-  readonly #isStale: (answer: ViewNumber) => boolean;
   readonly #resolve: (result: AttemptResult) => void;
   #controller: Dispatcher.DispatchController | null = null;
   #upload: Upload | null = null;
@@ -118,14 +114,12 @@ class Attempt implements Dispatcher.DispatchHandler {
     upstream: Upstream,
     note: AttemptNote,
     down: Downstream,
-    isStale: (answer: ViewNumber) => boolean,
     resolve: (result: AttemptResult) => void,
   ) {
     this.#passage = passage;
     this.#upstream = upstream;
     this.#note = note;
     this.#down = down;
-    this.#isStale = isStale;
     this.#resolve = resolve;
   }
 
@@ -183,11 +177,6 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (head.status === 421 || head.verdict !== undefined) return;
     this.#isHeld = head.bytes !== null && head.bytes <= heldBytesMax;
     if (this.#isHeld) return;
-    if (head.view !== null && this.#isStale(head.view)) {
-      this.#finish({ kind: 'stale' });
-      controller.abort(new Error('the answer names an older view'));
-      return;
-    }
     this.#sendHead(head);
   }
 
@@ -210,7 +199,6 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#down.end();
       return this.#finish({ kind: 'relayed' });
     }
-    if (head.view !== null && this.#isStale(head.view)) return this.#finish({ kind: 'stale' });
     this.#finish({ kind: 'held', head, body: this.#chunks });
   }
 
@@ -275,9 +263,6 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#resolve(result);
   }
 }
-
-/** Whether an answer's view is older than ours. */
-export const isOlder = (answer: ViewNumber, ours: View): boolean => compareViews(answer, ours) < 0;
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -21,7 +21,7 @@ import type { AnswerHead } from './answer-head.ts';
 import type { Cluster } from './cluster.ts';
 import { Patience } from './cluster.ts';
 import { type Downstream, sendPage } from './downstream.ts';
-import { type AttemptNote, type AttemptResult, exchange, isOlder, type Passage } from './exchange.ts';
+import { type AttemptNote, type AttemptResult, exchange, type Passage } from './exchange.ts';
 import { holdLane, type SerialLane } from './lane.ts';
 import { deathProofMs, refreshMs } from './limits.ts';
 import type { Log } from './log.ts';
@@ -40,11 +40,7 @@ export interface Relay {
 }
 
 /** Makes one attempt at one worker. */
-export type Send = (
-  upstream: Upstream,
-  note: AttemptNote,
-  isStale: (answer: ViewNumber) => boolean,
-) => Promise<AttemptResult>;
+export type Send = (upstream: Upstream, note: AttemptNote) => Promise<AttemptResult>;
 
 /** What a journey needs to know of the client. */
 export type Client = Pick<Downstream, 'isGone' | 'cut'>;
@@ -58,7 +54,7 @@ export type End =
 
 /** Takes a request to a worker and its answer to the client, over as many attempts as P20 and P21 allow. */
 export async function relay(shared: Relay, passage: Passage, down: Downstream, deadlineMs: number): Promise<void> {
-  const send: Send = (upstream, note, isStale) => exchange(passage, upstream, note, down, isStale);
+  const send: Send = (upstream, note) => exchange(passage, upstream, note, down);
   const end = await new Journey(shared, passage, send, down, deadlineMs).run();
   switch (end.kind) {
     case 'held':
@@ -143,7 +139,7 @@ export class Journey {
       // Above 1 the worker asks its log before it runs anything, so attempts at which nothing ran do not count.
       const attempt = this.#prior === null ? 1 : this.#runs + 1;
       const note = { view, attempt, prior: this.#prior, deadlineMs: this.#patience.leftMs };
-      const result = await this.#send(upstream, note, (answer) => this.#isStale(member, answer));
+      const result = await this.#send(upstream, note);
       return await this.#conclude(result, upstream);
     } finally {
       upstream.inFlight -= 1;
@@ -190,7 +186,6 @@ export class Journey {
         const end = await this.#proof(result.back, upstream);
         return this.#follow(end);
       }
-      case 'stale':
       case 'late':
       case 'malformed':
         this.#runs += 1;
@@ -301,16 +296,6 @@ export class Journey {
     const who = session === null ? {} : { session: shortHash(session) };
     this.#shared.log.warn({ ...who, ended: this.#ended }, 'a request ended the node that ran it');
     if (isRefused) this.#shared.log.warn(who, 'a session that ended two nodes is refused for a minute');
-  }
-
-  #isStale(member: Member, answer: ViewNumber): boolean {
-    const { table } = this.#shared.cluster;
-    const { session, head } = this.#passage;
-    // Only where asking the new primary cannot turn a success into a failure: an answer is released when every member
-    // of the write set holds what it shows (P4), so relaying an unsafe method's is never wrong, only not the newest.
-    if (table === null || session === null || !isIdempotent(head.method) || !this.#passage.replayable) return false;
-    if (!isOlder(answer, table.view)) return false;
-    return table.rank(session, table.homes, table.view.members, 1)[0] !== member.id;
   }
 
   #giveUp(code: 'LIMPET_NO_NODE' | 'LIMPET_OVERLOADED' | 'LIMPET_NOT_EXECUTED'): End {

@@ -57,6 +57,10 @@ interface Copy {
   /** The present primary has shown that it holds this session. */
   confirmed: boolean;
   inWriteSet: boolean;
+  /** It has accepted a message of this primary since both took their places: every acknowledged write is in it. */
+  complete: boolean;
+  /** It was complete when its primary died, and this member is primary now: nobody else can hold more that was acknowledged. */
+  heir: boolean;
   /** Requests still running at this process's app loop, the former primary (P10). */
   running: Set<RequestId>;
 }
@@ -267,6 +271,7 @@ export class CopyMachine {
   /** Accepted: custody is of this view, and the primary is told so. */
   #keep(from: NodeId, id: SessionId, copy: Copy, view: View): void {
     copy.custody = view;
+    copy.complete = true;
     this.#answer(from, { kind: 'ack', id, view: numberOf(view), version: copy.record.mark.version });
   }
 
@@ -293,6 +298,8 @@ export class CopyMachine {
       primary,
       confirmed: true,
       inWriteSet,
+      complete: false,
+      heir: false,
       running: new Set<RequestId>(),
     };
     this.#copies.set(id, copy);
@@ -321,7 +328,8 @@ export class CopyMachine {
     const record = copy === undefined || copy.record.mark.version === 0 ? null : snapshot(copy.record);
     const custody = copy === undefined || record === null ? null : numberOf(copy.custody);
     const running = [...(copy?.running ?? [])];
-    this.#answer(from, { kind: 'claimed', id, view: numberOf(view), custody, record, running });
+    const heir = from === this.#self && copy?.heir === true;
+    this.#answer(from, { kind: 'claimed', id, view: numberOf(view), custody, record, running, heir });
   }
 
   /** The own app loop is no longer primary of this session: it becomes a copy, whole or as a list of running requests. */
@@ -339,6 +347,8 @@ export class CopyMachine {
       copy.record = workingRecord(record);
       copy.custody = record.mark.view;
       copy.confirmed = false;
+      copy.complete = false;
+      copy.heir = false;
       this.#unconfirmed.add(id);
       this.#offer(copy.primary, [id]);
     }
@@ -354,11 +364,16 @@ export class CopyMachine {
     if (copy === undefined) return undefined;
     for (const view of this.#views.after(copy.seen)) {
       const { primary, writeSet } = assign(this.#rank, view, id);
-      const stays = primary === copy.primary && primary !== null && isSameMember(copy.seen, view, primary);
+      const survives = copy.primary !== null && isSameMember(copy.seen, view, copy.primary);
+      const stays = survives && primary === copy.primary;
+      const inWriteSet = writeSet.includes(this.#self);
       copy.seen = view;
       copy.primary = primary;
-      copy.inWriteSet = writeSet.includes(this.#self);
+      if (inWriteSet && !copy.inWriteSet) copy.complete = false;
+      copy.inWriteSet = inWriteSet;
       if (!stays) {
+        copy.heir = primary === this.#self && (copy.heir || (copy.complete && !survives));
+        copy.complete = false;
         copy.confirmed = false;
         this.#unconfirmed.add(id);
         if (primary === this.#self && view === this.#views.current && !copy.record.deleted) this.#promoted += 1;

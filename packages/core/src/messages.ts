@@ -124,6 +124,8 @@ export type FromCopySide =
       readonly custody: ViewNumber | null;
       readonly record: SessionRecord | null;
       readonly running: readonly RequestId[];
+      /** Nobody can hold more that was acknowledged: the former primary died, and this copy was complete. Said to the own app loop only. */
+      readonly heir: boolean;
     }
   | { readonly kind: 'offer'; readonly ids: readonly SessionId[]; readonly view: ViewNumber };
 

@@ -50,6 +50,20 @@ export class PrimaryMachine {
     return this.#state.isPrimary(id);
   }
 
+  /** The members whose answer a request of this session waits for: to a claim, or to a write or read (P4). */
+  silent(id: SessionId): readonly NodeId[] {
+    const { openings, entries, formers } = this.#state;
+    const opening = openings.get(id);
+    if (opening !== undefined) return [...opening.expected].filter((member) => !opening.answers.has(member));
+    const entry = entries.get(id);
+    if (entry?.handover != null) return [...new Set(entry.handover.running.values())];
+    if (entry !== undefined) {
+      return entry.others.filter((member) => (entry.acked.get(member) ?? 0) < entry.record.mark.version);
+    }
+    const target = formers.get(id)?.target ?? null;
+    return target === null ? [] : [target];
+  }
+
   /** What the session's log remembers of the request, for a session held here. */
   logged(id: SessionId, request: RequestId): LogEntry | null {
     return this.#state.entries.get(id)?.record.log.get(request) ?? null;

@@ -106,7 +106,6 @@ describe('what follows an attempt', () => {
     ],
     ['reset, worker alive, POST, head back', { method: 'POST', end: { kind: 'reset', back: 'head' } }, 'executed 502'],
 
-    ['stale answer, GET', { hasSession: true, end: { kind: 'stale' } }, 'again head'],
     ['late', { end: { kind: 'late' } }, 'unknown 504'],
     ['malformed', { end: { kind: 'malformed' } }, 'unknown 502'],
   ];
@@ -123,7 +122,6 @@ describe('what follows an attempt', () => {
       { kind: 'reset', back: 'part' },
       { kind: 'late' },
       { kind: 'malformed' },
-      { kind: 'stale' },
     ];
     for (const method of ['POST', 'PATCH', 'LOCK']) {
       for (const end of ends) expect(decideNext({ ...base, method, end, deaths: 1 }).kind).toBe('answer');

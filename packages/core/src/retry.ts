@@ -39,8 +39,6 @@ export type AttemptEnd =
   | { readonly kind: 'died'; readonly back: 'nothing' | 'head' | 'part'; readonly suspicion: Suspicion }
   /** The connection broke, the worker is still a member. */
   | { readonly kind: 'reset'; readonly back: 'nothing' | 'head' | 'part' }
-  /** A whole answer that names an older view, from a member that is no longer primary (P19). */
-  | { readonly kind: 'stale' }
   /** No first byte within the response timeout. */
   | { readonly kind: 'late' }
   /** An answer that is not this request's, or no HTTP. */
@@ -110,8 +108,6 @@ export function decideNext(attempted: Attempted): Next {
       const mayRun = attempted.replayable && isIdempotent(attempted.method) && prior === null;
       return mayRun ? again(seen, { refresh: false }) : answer(seen);
     }
-    case 'stale':
-      return mayRepeat(attempted) ? again('head', { refresh: false }) : answer('head');
     case 'late':
       return { kind: 'answer', outcome: 'unknown', status: 504, culprit: false };
     case 'malformed':

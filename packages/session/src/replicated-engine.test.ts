@@ -50,6 +50,7 @@ function make(deadlineMs = 2_000) {
   const own = new CopyMachine({ self: n1, rank });
   const buddy = new CopyMachine({ self: n2, rank });
   let reachable = true;
+  const late: string[] = [];
   const later = (run: () => void) => void setImmediate(run);
   const toOwn = (event: CopyEvent) => {
     for (const effect of own.step(event, now())) {
@@ -78,6 +79,7 @@ function make(deadlineMs = 2_000) {
     },
     own: (message) => later(() => toOwn({ kind: 'own', message: structuredClone(message) })),
     done: () => {},
+    late: (what, members) => late.push(`${what} ${members}`),
   });
   engine.enter(view);
   toOwn({ kind: 'view', view });
@@ -88,6 +90,7 @@ function make(deadlineMs = 2_000) {
   return {
     engine,
     buddy,
+    late,
     idleMs,
     absoluteMs,
     advance: (ms: number) => {
@@ -146,12 +149,13 @@ describe('replicated engine', () => {
   });
 
   test('buddy out of reach: at the deadline the verdict is unknown, never safe', async () => {
-    const { engine, cut, stop } = make(120);
+    const { engine, cut, late, stop } = make(120);
     const [first, second] = [nextRequest(), nextRequest()];
     const held = engine.create(engine.mint(null), first);
     await engine.commit(held, first, change(1));
     cut();
     expect(await engine.commit(held, second, change(2))).toEqual({ kind: 'unknown', why: 'deadline' });
+    expect(late).toEqual(['commit n2']);
     stop();
   });
 });

@@ -46,6 +46,8 @@ export interface ReplicatedEngineOptions {
   readonly own: (message: ToOwnKeeper | ToCopySide) => void;
   /** Every session this loop is primary of is held by its whole write set in this view. */
   readonly done: (view: ViewNumber) => void;
+  /** A request has reached its deadline because these members have not answered. */
+  readonly late: (what: 'opening' | 'commit', members: readonly NodeId[]) => void;
 }
 
 class HeldRecord implements Held {
@@ -80,6 +82,8 @@ type Answer = PrimaryEffect & { readonly kind: 'opened' | 'moved' | 'settled' };
 
 interface Wait {
   readonly untilMs: number;
+  readonly what: 'opening' | 'commit';
+  readonly id: SessionId;
   /** Null at the deadline. */
   readonly answer: (answer: Answer | null) => void;
 }
@@ -163,14 +167,14 @@ export class ReplicatedEngine implements Engine {
   }
 
   open(id: SessionId, request: RequestId): Held | null | Promise<Held | null> {
-    const opened = this.#ask((token) => ({ kind: 'open', id, request, token }));
+    const opened = this.#ask(id, (token) => ({ kind: 'open', id, request, token }));
     return opened instanceof Promise
       ? opened.then((answer) => this.#usable(this.#opened(answer)))
       : this.#usable(this.#opened(opened));
   }
 
   create(id: SessionId, request: RequestId): Held {
-    const answer = this.#ask((token) => ({ kind: 'create', id, request, token }));
+    const answer = this.#ask(id, (token) => ({ kind: 'create', id, request, token }));
     if (answer instanceof Promise) throw new Error('broken invariant: a session is created in one step');
     const record = this.#opened(answer);
     if (record === null) throw new Error('broken invariant: a created session is there');
@@ -183,11 +187,11 @@ export class ReplicatedEngine implements Engine {
     const at = Math.floor(this.#options.now());
     const create = held.mark.version === 0 ? { createdAt: at, expiresAt: at + this.#options.absoluteMs } : null;
     const commit: Commit = { ...input, request, ordinal, create, at };
-    return this.#verdict((token) => ({ kind: 'commit', id: held.id, commit, token }));
+    return this.#verdict(held.id, (token) => ({ kind: 'commit', id: held.id, commit, token }));
   }
 
   safe(held: Held, request: RequestId): Verdict | Promise<Verdict> {
-    return this.#verdict((token) => ({ kind: 'safe', id: held.id, request, token }));
+    return this.#verdict(held.id, (token) => ({ kind: 'safe', id: held.id, request, token }));
   }
 
   logged(held: Held, request: RequestId): LogEntry | null {
@@ -196,7 +200,7 @@ export class ReplicatedEngine implements Engine {
 
   /** Waits until the entry is safe: an answer from the log shows a committed version like any other. */
   async recall(id: SessionId, request: RequestId): Promise<LogEntry | null> {
-    const record = this.#opened(await this.#ask((token) => ({ kind: 'open', id, request, token })));
+    const record = this.#opened(await this.#ask(id, (token) => ({ kind: 'open', id, request, token })));
     try {
       const entry = record?.log.get(request) ?? null;
       if (record === null || entry === null) return null;
@@ -248,23 +252,26 @@ export class ReplicatedEngine implements Engine {
     return answer.record;
   }
 
-  #verdict(event: (token: number) => PrimaryEvent): Verdict | Promise<Verdict> {
-    const answer = this.#ask(event);
+  #verdict(id: SessionId, event: (token: number) => PrimaryEvent): Verdict | Promise<Verdict> {
+    const answer = this.#ask(id, event);
     return answer instanceof Promise ? answer.then(verdictOf) : verdictOf(answer);
   }
 
   /** At once when the machine answers within the step, else when it does or at the deadline (null). */
-  #ask(event: (token: number) => PrimaryEvent): Answer | Promise<Answer | null> {
+  #ask(id: SessionId, event: (token: number) => PrimaryEvent): Answer | Promise<Answer | null> {
     this.#token += 1;
     const token = this.#token;
     this.#asked = token;
     this.#instant = null;
-    this.#step(event(token));
+    const asked = event(token);
+    this.#step(asked);
     this.#asked = 0;
     const instant: Answer | null = this.#instant;
     if (instant !== null) return instant;
     return new Promise((resolve) => {
-      this.#waits.set(token, { untilMs: this.#options.now() + this.#options.deadlineMs, answer: resolve });
+      const untilMs = this.#options.now() + this.#options.deadlineMs;
+      const what = asked.kind === 'open' ? 'opening' : 'commit';
+      this.#waits.set(token, { untilMs, what, id, answer: resolve });
     });
   }
 
@@ -316,6 +323,7 @@ export class ReplicatedEngine implements Engine {
     for (const [token, wait] of this.#waits) {
       if (wait.untilMs > now) break;
       this.#waits.delete(token);
+      this.#options.late(wait.what, this.#machine.silent(wait.id));
       wait.answer(null);
     }
     this.#step({ kind: 'tick' });

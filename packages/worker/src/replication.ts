@@ -66,6 +66,7 @@ export async function startReplication(options: {
     send: (to, message) => links.get(to)?.link.send(message),
     own: (message) => keeper.post(message),
     done,
+    late: reportLate,
   });
   receive = (message) => engine.receivedOwn(message);
   for (const message of early) receive(message);
@@ -102,4 +103,17 @@ export async function startReplication(options: {
       follow(view);
     },
   };
+}
+
+/** How often the same trouble is told at most, in milliseconds. */
+const lateEveryMs = 1_000;
+let toldLateAtMs = -lateEveryMs;
+
+/** Into the node's own output: who kept a user waiting until the deadline (P4). */
+function reportLate(what: 'opening' | 'commit', members: readonly NodeId[]): void {
+  const now = performance.now();
+  if (now - toldLateAtMs < lateEveryMs) return;
+  toldLateAtMs = now;
+  const who = members.length === 0 ? 'nobody in particular' : members.join(', ');
+  process.stderr.write(`limpet: a request waited until its deadline: ${what} of its session, no answer from ${who}\n`);
 }
