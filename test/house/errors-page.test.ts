@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { errorTable } from '@limpet/core';
 import { expect, test } from 'vitest';
-import { listSources } from '../support/sources.ts';
 // @ts-expect-error: a script without types
 import { errorsPage } from '../../scripts/write-errors.mjs';
+import { listSources } from '../support/sources.ts';
 
 test('errors: the page lists the whole table: run `npm run docs:errors` after changing it', () => {
   const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');

@@ -8,7 +8,7 @@ import { afterEach } from 'vitest';
 import { runLimpet } from './command.ts';
 import { killAll, pidsMarked } from './processes.ts';
 import { allAlive, readStatus, type Status } from './status.ts';
-import { waitUntil } from './wait-until.ts';
+import { spanOf, waitUntil } from './wait-until.ts';
 
 /** The command as its users run it. */
 export const limpetBin = fileURLToPath(new URL('../../packages/limpet/bin/limpet.js', import.meta.url));
@@ -78,8 +78,13 @@ function endAll(): void {
   running.clear();
 }
 process.on('exit', endAll);
-// The runner ends a file that hangs with a signal, and no exit event follows one.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+// The runner ends a file that hangs with a signal, no exit event follows one, and process.exit is the runner's own.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    endAll();
+    process.kill(process.pid, signal);
+  });
+}
 
 /** A cluster started in `beforeAll` lives as long as the file; one started in a test ends with it. */
 let keepForFile = false;
@@ -179,7 +184,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         timeout,
         what: 'the end of limpet start',
       });
-      return exit;
+      // A package runner may end and leave behind those who hold its output.
+      return Promise.race([exit, spanOf(2_000).then(() => supervisor.exitCode)]);
     },
     async stop() {
       supervisor.kill('SIGTERM');

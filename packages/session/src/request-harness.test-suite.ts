@@ -104,6 +104,6 @@ export class Harness {
   }
 
   logged(id: SessionId, request: RequestId) {
-    return this.#memory.recall(id, request);
+    return this.#memory.recall(id, request) as LogEntry | null;
   }
 }
