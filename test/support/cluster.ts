@@ -169,16 +169,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       if (signal === 'SIGKILL') killed.add(found.pid);
       return found.pid;
     },
-    settled: (timeout = 20_000) =>
-      waitUntil(
-        async () => {
-          const now = await status();
-          // For a moment after a kill everything still looks well.
-          if (now.nodes.some(({ pid }) => pid !== null && killed.has(pid))) return null;
-          return allAlive(now, nodes) ? now : null;
-        },
-        { timeout, what: `${nodes} nodes alive and settled` },
-      ).then((now) => now as Status),
+    async settled(timeout = 20_000) {
+      let last: Status | null = null;
+      const look = async (): Promise<Status | null> => {
+        last = await status();
+        // For a moment after a kill everything still looks well.
+        if (last.nodes.some(({ pid }) => pid !== null && killed.has(pid))) return null;
+        return allAlive(last, nodes) ? last : null;
+      };
+      try {
+        return (await waitUntil(look, { timeout, what: `${nodes} nodes alive and settled` })) as Status;
+      } catch (error) {
+        throw new Error(`not settled: ${JSON.stringify(last)}`, { cause: error });
+      }
+    },
     async ended(timeout = 15_000) {
       await waitUntil(() => supervisor.exitCode !== null || supervisor.signalCode !== null, {
         timeout,
@@ -197,7 +201,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await waitUntil(() => ready() || supervisor.exitCode !== null, { timeout: 30_000, what: 'the ready line' });
     await cluster.settled(30_000);
   } catch (error) {
-    throw new Error(`the cluster did not start; it printed:\n${printed}`, { cause: error });
+    throw new Error(`the cluster did not start: ${error}; it printed:\n${printed}`, { cause: error });
   }
   return cluster;
 }

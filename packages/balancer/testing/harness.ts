@@ -250,3 +250,15 @@ export function raw(port: number, ...parts: readonly (string | Buffer)[]): Promi
 /** A request head with `Connection: close`. */
 export const get = (path: string, lines: readonly string[] = [], method = 'GET'): string =>
   [`${method} ${path} HTTP/1.1`, 'Host: a.example', 'Connection: close', ...lines, '', ''].join('\r\n');
+
+/** Starts the cluster with a handler that is told on which node it runs. */
+export function startNamed(cluster: TestCluster, handlerOf: (name: NodeId) => Handler): Promise<number> {
+  return cluster.start((request, response) => {
+    for (const [name, worker] of cluster.workers) {
+      if (worker.sockets.has(request.socket)) {
+        handlerOf(name)(request, response);
+        return;
+      }
+    }
+  });
+}

@@ -1,22 +1,23 @@
 import { assign } from './assignment.ts';
-import type { NodeId, RequestId, SessionId } from './ids.ts';
-import type { FromCopySide, FromOwnKeeper, ToCopySide, ToOwnKeeper } from './messages.ts';
+import { Copies, type Copy } from './copy/copies.ts';
+import type { CopyEffect, CopyEvent } from './copy/events.ts';
+import type { NodeId, SessionId } from './ids.ts';
+import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
 import type { Rank } from './rank.ts';
 import {
   applyCommit,
   buryUnder,
   dropAnswer,
   emptyRecord,
-  isSameMember,
   ringGained,
   sameMark,
   snapshot,
-  ViewHistory,
-  type WorkingRecord,
   workingRecord,
 } from './record.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, numberOf, type View, type ViewNumber } from './view.ts';
+
+export type { CopyEffect, CopyEvent } from './copy/events.ts';
 
 /** Messages of a view that has not come yet are held (P3); more than this and the link is cut, so that its far end starts over. */
 export const heldMessagesMax = 50_000;
@@ -25,45 +26,7 @@ export const offerBatch = 256;
 /** Unconfirmed copies are offered again this often, in milliseconds (P6). */
 export const offerAgainMs = 5_000;
 
-/** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
-const endedPerTick = 200;
-const endedMarginMs = 60_000;
-
-export type CopyEvent =
-  | { readonly kind: 'view'; readonly view: View }
-  | { readonly kind: 'message'; readonly from: NodeId; readonly message: ToCopySide }
-  | { readonly kind: 'own'; readonly message: ToOwnKeeper | ToCopySide }
-  /** Brings up to `budget` records to the current view; answered by `more` while there is something left. */
-  | { readonly kind: 'sweep'; readonly budget: number }
-  | { readonly kind: 'tick' };
-
 type FromPrimary = ToCopySide & { readonly kind: 'write' | 'record' | 'digest' | 'confirmed' };
-
-export type CopyEffect =
-  | { readonly kind: 'send'; readonly to: NodeId; readonly message: FromCopySide }
-  | { readonly kind: 'own'; readonly message: FromCopySide | FromOwnKeeper }
-  | { readonly kind: 'more' }
-  /** Too many messages held for this member: end its link. */
-  | { readonly kind: 'cut'; readonly member: NodeId }
-  | { readonly kind: 'done'; readonly view: ViewNumber };
-
-interface Copy {
-  record: WorkingRecord;
-  /** The view of the last accepted write: of two copies the one with the newer custody is right, then the higher version (P6). */
-  custody: ViewNumber;
-  /** The view it was last brought to. */
-  seen: View;
-  primary: NodeId | null;
-  /** The present primary has shown that it holds this session. */
-  confirmed: boolean;
-  inWriteSet: boolean;
-  /** It has accepted a message of this primary since both took their places: every acknowledged write is in it. */
-  complete: boolean;
-  /** It was complete when its primary died, and this member is primary now: nobody else can hold more that was acknowledged. */
-  heir: boolean;
-  /** Requests still running at this process's app loop, the former primary (P10). */
-  running: Set<RequestId>;
-}
 
 /**
  * The copy side of a member (P3, answers of P6, confirmations of P9): what the keeper thread runs.
@@ -74,9 +37,7 @@ interface Copy {
 export class CopyMachine {
   readonly #self: NodeId;
   readonly #rank: Rank;
-  readonly #views = new ViewHistory();
-  readonly #copies = new Map<SessionId, Copy>();
-  readonly #unconfirmed = new Set<SessionId>();
+  readonly #copies: Copies;
   #future: { readonly from: NodeId | null; readonly message: ToCopySide | ToOwnKeeper; readonly view: ViewNumber }[] =
     [];
   /** Claims that wait for the own app loop to hand its record down. */
@@ -85,27 +46,19 @@ export class CopyMachine {
   #barrier: ViewNumber | null = null;
   #appSwept: ViewNumber | null = null;
   #sweep: Iterator<SessionId> | null = null;
-  #oldest: Iterator<[SessionId, Copy]> | null = null;
   #nowMs = 0;
   #offeredAtMs = 0;
   #effects: CopyEffect[] = [];
-  #promoted = 0;
 
   constructor(options: { readonly self: NodeId; readonly rank: Rank }) {
     this.#self = options.self;
     this.#rank = options.rank;
+    this.#copies = new Copies(options.self, options.rank);
   }
 
   /** Sessions held as copies, tombstones left out; counted now. */
   count(): { readonly sessions: number; readonly bytes: number } {
-    let sessions = 0;
-    let bytes = 0;
-    for (const { record } of this.#copies.values()) {
-      if (record.deleted || record.mark.version === 0) continue;
-      sessions += 1;
-      for (const value of record.attributes.values()) bytes += value.byteLength;
-    }
-    return { sessions, bytes };
+    return this.#copies.count();
   }
 
   /** Not every copy has been brought to the current view yet. */
@@ -115,21 +68,29 @@ export class CopyMachine {
 
   /** Sessions whose primary has not confirmed that it holds them. */
   get unconfirmed(): number {
-    return this.#unconfirmed.size;
+    return this.#copies.unconfirmed.size;
   }
 
   /** Copies that the current view made this member primary of. */
   get promoted(): number {
-    return this.#promoted;
+    return this.#copies.promoted;
   }
 
   get view(): View | null {
-    return this.#views.current;
+    return this.#copies.views.current;
   }
 
   step(event: CopyEvent, nowMs: number): readonly CopyEffect[] {
     this.#nowMs = nowMs;
     this.#effects = [];
+    const { unconfirmed } = this.#copies;
+    const hadUnconfirmed = unconfirmed.size > 0;
+    this.#take(event);
+    if (hadUnconfirmed && unconfirmed.size === 0) this.#report();
+    return this.#effects;
+  }
+
+  #take(event: CopyEvent): void {
     switch (event.kind) {
       case 'view':
         this.#enter(event.view);
@@ -149,15 +110,14 @@ export class CopyMachine {
       default:
         unreachable(event);
     }
-    return this.#effects;
   }
 
   #enter(view: View): void {
-    const former = this.#views.current;
-    if (!this.#views.append(view)) return;
+    const former = this.#copies.views.current;
+    if (!this.#copies.views.append(view)) return;
     if (ringGained(former, view)) this.#barrier = view;
-    this.#promoted = 0;
-    this.#sweep = this.#copies.keys();
+    this.#copies.promoted = 0;
+    this.#sweep = this.#copies.ids();
     this.#waiting.clear(); // Claims of a former view: whoever asked asks again.
     this.#effects.push({ kind: 'more' });
     const held = this.#future;
@@ -168,10 +128,10 @@ export class CopyMachine {
   #receive(from: NodeId | null, message: ToCopySide | ToOwnKeeper): void {
     switch (message.kind) {
       case 'taken':
-        this.#drop(message.id);
+        this.#copies.drop(message.id);
         return;
       case 'finished':
-        this.#finished(message.id, message.request);
+        this.#copies.finished(message.id, message.request);
         return;
       case 'delivered':
         for (const [id, request] of message.requests) {
@@ -185,7 +145,7 @@ export class CopyMachine {
           this.#effects.push({ kind: 'own', message: { kind: 'relayed', from, message: message.message } });
         return;
     }
-    const view = this.#views.current;
+    const view = this.#copies.views.current;
     const order = view === null ? 1 : compareViews(message.view, view);
     if (order > 0) {
       this.#hold(from, message);
@@ -206,14 +166,6 @@ export class CopyMachine {
     else this.#accept(from ?? this.#self, view, message);
   }
 
-  #finished(id: SessionId, request: RequestId): void {
-    const copy = this.#copies.get(id);
-    if (copy === undefined) return;
-    copy.running.delete(request);
-    if (copy.running.size > 0) return;
-    if (copy.record.mark.version === 0 || (copy.confirmed && !copy.inWriteSet)) this.#drop(id);
-  }
-
   #hold(from: NodeId | null, message: (ToCopySide | ToOwnKeeper) & { readonly view: ViewNumber }): void {
     if (this.#future.length >= heldMessagesMax) {
       this.#future = this.#future.filter((held) => held.from !== from);
@@ -228,9 +180,9 @@ export class CopyMachine {
     const id = message.kind === 'record' ? message.record.id : message.id;
     const { primary, writeSet } = assign(this.#rank, view, id);
     if (primary !== from) return;
-    const copy = this.#advance(id);
+    const copy = this.#copies.advance(id);
     if (message.kind === 'confirmed') {
-      if (copy !== undefined) this.#confirm(id, copy);
+      if (copy !== undefined) this.#copies.confirm(id, copy);
       return;
     }
     if (!writeSet.includes(this.#self)) return;
@@ -244,7 +196,7 @@ export class CopyMachine {
       const { record } = message;
       const overtaken =
         copy !== undefined && compareViews(copy.custody, view) === 0 && record.mark.version <= copy.record.mark.version;
-      this.#keep(from, id, overtaken ? copy : this.#put(id, workingRecord(record), view), view);
+      this.#keep(from, id, overtaken ? copy : this.#copies.put(id, workingRecord(record), view), view);
       return;
     }
     const mine = copy?.record.mark;
@@ -257,11 +209,11 @@ export class CopyMachine {
       this.#answer(from, { kind: 'need', id, view: numberOf(view) });
       return;
     }
-    const current = copy ?? this.#put(id, emptyRecord(id), view);
+    const current = copy ?? this.#copies.put(id, emptyRecord(id), view);
     applyCommit(current.record, message.mark, message.commit);
     const { bury } = message.commit;
     if (bury !== null && message.buried !== null) {
-      const old = this.#advance(bury) ?? this.#put(bury, emptyRecord(bury), view);
+      const old = this.#copies.advance(bury) ?? this.#copies.put(bury, emptyRecord(bury), view);
       buryUnder(old.record, message.buried, message.commit);
       this.#keep(from, bury, old, view);
     }
@@ -273,37 +225,6 @@ export class CopyMachine {
     copy.custody = view;
     copy.complete = true;
     this.#answer(from, { kind: 'ack', id, view: numberOf(view), version: copy.record.mark.version });
-  }
-
-  #confirm(id: SessionId, copy: Copy): void {
-    copy.confirmed = true;
-    this.#unconfirmed.delete(id);
-    if (!copy.inWriteSet && copy.running.size === 0) this.#drop(id);
-    if (this.#unconfirmed.size === 0) this.#report();
-  }
-
-  /** A copy made by its primary's own message is confirmed by that. */
-  #put(id: SessionId, record: WorkingRecord, view: View): Copy {
-    const known = this.#copies.get(id);
-    if (known !== undefined) {
-      known.record = record;
-      return known;
-    }
-    const { primary, writeSet } = assign(this.#rank, view, id);
-    const inWriteSet = writeSet.includes(this.#self);
-    const copy = {
-      record,
-      custody: view,
-      seen: view,
-      primary,
-      confirmed: true,
-      inWriteSet,
-      complete: false,
-      heir: false,
-      running: new Set<RequestId>(),
-    };
-    this.#copies.set(id, copy);
-    return copy;
   }
 
   /** P6: what is held here of a session, once the own app loop cannot hold more of it. */
@@ -324,7 +245,7 @@ export class CopyMachine {
   }
 
   #answerClaim(from: NodeId, id: SessionId, view: View): void {
-    const copy = this.#advance(id);
+    const copy = this.#copies.advance(id);
     const record = copy === undefined || copy.record.mark.version === 0 ? null : snapshot(copy.record);
     const custody = copy === undefined || record === null ? null : numberOf(copy.custody);
     const running = [...(copy?.running ?? [])];
@@ -335,11 +256,11 @@ export class CopyMachine {
   /** The own app loop is no longer primary of this session: it becomes a copy, whole or as a list of running requests. */
   #takeBack(message: ToOwnKeeper & { readonly kind: 'demoted' }): void {
     const { id, record, running } = message;
-    const view = this.#views.current;
+    const view = this.#copies.views.current;
     if (view === null) return;
-    let copy = this.#advance(id);
+    let copy = this.#copies.advance(id);
     if (copy === undefined && (record !== null || running.length > 0)) {
-      copy = this.#put(id, emptyRecord(id), view);
+      copy = this.#copies.put(id, emptyRecord(id), view);
       copy.custody = { term: 0, number: 0 };
     }
     // Its custody is that of its last commit: what it committed as primary of that view was its own to commit.
@@ -349,47 +270,13 @@ export class CopyMachine {
       copy.confirmed = false;
       copy.complete = false;
       copy.heir = false;
-      this.#unconfirmed.add(id);
+      this.#copies.unconfirmed.add(id);
       this.#offer(copy.primary, [id]);
     }
     if (copy !== undefined) copy.running = new Set(running);
     const waiting = this.#waiting.get(id) ?? [];
     this.#waiting.delete(id);
     for (const claim of waiting) if (compareViews(claim.view, view) === 0) this.#answerClaim(claim.from, id, view);
-  }
-
-  /** Brings one copy to the current view, through every view in between (P5). */
-  #advance(id: SessionId): Copy | undefined {
-    const copy = this.#copies.get(id);
-    if (copy === undefined) return undefined;
-    for (const view of this.#views.after(copy.seen)) {
-      const { primary, writeSet } = assign(this.#rank, view, id);
-      const survives = copy.primary !== null && isSameMember(copy.seen, view, copy.primary);
-      const stays = survives && primary === copy.primary;
-      const inWriteSet = writeSet.includes(this.#self);
-      copy.seen = view;
-      copy.primary = primary;
-      if (inWriteSet && !copy.inWriteSet) copy.complete = false;
-      copy.inWriteSet = inWriteSet;
-      if (!stays) {
-        copy.heir = primary === this.#self && (copy.heir || (copy.complete && !survives));
-        copy.complete = false;
-        copy.confirmed = false;
-        this.#unconfirmed.add(id);
-        if (primary === this.#self && view === this.#views.current && !copy.record.deleted) this.#promoted += 1;
-      }
-      if (!copy.inWriteSet && copy.confirmed && copy.running.size === 0) {
-        this.#drop(id);
-        return undefined;
-      }
-    }
-    return copy;
-  }
-
-  #drop(id: SessionId): void {
-    this.#copies.delete(id);
-    this.#unconfirmed.delete(id);
-    if (this.#unconfirmed.size === 0) this.#report();
   }
 
   #sweepSome(budget: number): void {
@@ -399,10 +286,10 @@ export class CopyMachine {
       const next = this.#sweep.next();
       if (next.done === true) {
         this.#sweep = null;
-        this.#views.forgetFormer();
+        this.#copies.views.forgetFormer();
         break;
       }
-      const copy = this.#advance(next.value);
+      const copy = this.#copies.advance(next.value);
       if (copy !== undefined && !copy.confirmed && copy.primary !== null) {
         const batch = offers.get(copy.primary);
         if (batch === undefined) offers.set(copy.primary, [next.value]);
@@ -415,7 +302,7 @@ export class CopyMachine {
   }
 
   #offer(primary: NodeId | null, ids: readonly SessionId[]): void {
-    const view = this.#views.current;
+    const view = this.#copies.views.current;
     if (primary === null || view === null) return;
     for (let start = 0; start < ids.length; start += offerBatch) {
       this.#answer(primary, { kind: 'offer', ids: ids.slice(start, start + offerBatch), view: numberOf(view) });
@@ -424,11 +311,11 @@ export class CopyMachine {
 
   #tick(): void {
     this.#report();
-    this.#forgetEnded();
+    this.#copies.forgetEnded(this.#nowMs);
     if (this.#sweep !== null || this.#nowMs - this.#offeredAtMs < offerAgainMs) return;
     this.#offeredAtMs = this.#nowMs;
     const offers = new Map<NodeId, SessionId[]>();
-    for (const id of this.#unconfirmed) {
+    for (const id of this.#copies.unconfirmed) {
       const primary = this.#copies.get(id)?.primary;
       if (primary === undefined || primary === null) continue;
       const batch = offers.get(primary);
@@ -438,24 +325,10 @@ export class CopyMachine {
     for (const [primary, ids] of offers) this.#offer(primary, ids);
   }
 
-  /** Only the primary expires (P14), but past its absolute end, with a margin, nobody can need a copy any more. */
-  #forgetEnded(): void {
-    this.#oldest ??= this.#copies.entries();
-    for (let left = endedPerTick; left > 0; left -= 1) {
-      const next = this.#oldest.next();
-      if (next.done === true) {
-        this.#oldest = null;
-        return;
-      }
-      const [id, { record }] = next.value;
-      if (record.expiresAt !== 0 && this.#nowMs > record.expiresAt + endedMarginMs) this.#drop(id);
-    }
-  }
-
   /** Done with a view: every copy brought to it and confirmed, the own app loop's former records taken over (P9). */
   #report(): void {
-    const view = this.#views.current;
-    if (view === null || this.#sweep !== null || this.#unconfirmed.size > 0) return;
+    const view = this.#copies.views.current;
+    if (view === null || this.#sweep !== null || this.#copies.unconfirmed.size > 0) return;
     if (this.#barrier !== null && (this.#appSwept === null || compareViews(this.#appSwept, this.#barrier) < 0)) return;
     this.#effects.push({ kind: 'done', view: numberOf(view) });
   }

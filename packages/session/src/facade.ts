@@ -1,8 +1,26 @@
 import { inspect } from 'node:util';
-import { LimpetError } from '@limpet/core';
+import { LimpetError, type SessionId } from '@limpet/core';
 import { assertCopyable } from './codec.ts';
-import type { Part, RequestSession } from './request-session.ts';
+import type { Part } from './part.ts';
+import type { SessionCookie } from './session-cookie.ts';
 import type { Session, SessionCallback } from './types.ts';
+
+/** What stands behind a facade: one request's part in the session (request-session.ts). */
+export interface FacadeOwner {
+  read(part: Part, name: string): unknown;
+  has(part: Part, name: string): boolean;
+  list(part: Part): string[];
+  write(part: Part, name: string, value: unknown): void;
+  remove(part: Part, name: string): void;
+  idOf(part: Part): SessionId;
+  readonly cookie: SessionCookie;
+  regenerate(): Promise<void>;
+  renew(): Promise<void>;
+  destroy(): Promise<void>;
+  save(): Promise<void>;
+  reload(): Promise<void>;
+  touch(): void;
+}
 
 /** Names that are not attributes, and why. `update` and `rollback` are kept free for methods of those names. */
 const reservedNames: ReadonlyMap<string, string> = new Map([
@@ -37,7 +55,7 @@ function answer(facade: () => Session, work: Promise<void>, callback: SessionCal
   return facade();
 }
 
-function createMethods(owner: RequestSession, facade: () => Session): ReadonlyMap<string, unknown> {
+function createMethods(owner: FacadeOwner, facade: () => Session): ReadonlyMap<string, unknown> {
   return new Map<string, unknown>([
     ['regenerate', (callback?: SessionCallback) => answer(facade, owner.regenerate(), callback)],
     ['renew', (callback?: SessionCallback) => answer(facade, owner.renew(), callback)],
@@ -55,18 +73,18 @@ function createMethods(owner: RequestSession, facade: () => Session): ReadonlyMa
 }
 
 /** `req.session`: notes every attribute that is read, written, deleted or listed, for this request alone (P16). */
-export function createFacade(owner: RequestSession, part: Part): Session {
+export function createFacade(owner: FacadeOwner, part: Part): Session {
   const facade = new Proxy(Object.create(facadePrototype), new FacadeHandler(owner, part, () => facade)) as Session;
   return facade;
 }
 
 class FacadeHandler implements ProxyHandler<object> {
-  readonly #owner: RequestSession;
+  readonly #owner: FacadeOwner;
   readonly #part: Part;
   readonly #facade: () => Session;
   #methods: ReadonlyMap<string, unknown> | null = null;
 
-  constructor(owner: RequestSession, part: Part, facade: () => Session) {
+  constructor(owner: FacadeOwner, part: Part, facade: () => Session) {
     this.#owner = owner;
     this.#part = part;
     this.#facade = facade;

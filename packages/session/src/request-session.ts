@@ -1,8 +1,9 @@
 import { LimpetError, type RequestId, type SessionId } from '@limpet/core';
 import type { Participant } from './context.ts';
 import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
-import { createFacade } from './facade.ts';
+import { createFacade, type FacadeOwner } from './facade.ts';
 import { type Collected, Live, Touches } from './live.ts';
+import type { Part } from './part.ts';
 import type { ResponseCookie } from './session-cookie.ts';
 import type { Session } from './types.ts';
 import { combineVerdicts, type Pending, rejectUnsafe } from './verdict.ts';
@@ -21,29 +22,13 @@ export type Announcement =
   | { readonly kind: 'give'; readonly id: SessionId }
   | { readonly kind: 'take' };
 
-/** One session as one request sees it. `regenerate` and `destroy` begin another part. */
-export interface Part {
-  readonly touches: Touches;
-  /** Null while nothing is in it: a session that stays empty is never made. */
-  held: Held | null;
-  live: Live | null;
-  /** The id it will have, drawn when first asked for. */
-  id: SessionId | null;
-  /** The id whose placement it keeps. */
-  readonly kin: SessionId | null;
-  /** Made by this request and not committed yet. */
-  isDraft: boolean;
-  /** Destroyed or replaced by this request: nothing can be changed in it. */
-  isOver: boolean;
-}
-
 const safe: Verdict = { kind: 'safe' };
 const gone: Verdict = { kind: 'gone' };
 const nothing: Collected = { change: { set: new Map(), remove: [] }, carries: [] };
 let hasWarnedLate = false;
 
 /** The session layer's part in one request: turns what the app does with `req.session` into commits (P16). */
-export class RequestSession implements Participant {
+export class RequestSession implements Participant, FacadeOwner {
   readonly #engine: Engine;
   readonly #request: RequestId;
   readonly #presented: SessionId | null;

@@ -1,0 +1,152 @@
+import { assign } from '../assignment.ts';
+import type { NodeId, RequestId, SessionId } from '../ids.ts';
+import type { Rank } from '../rank.ts';
+import { isSameMember, ViewHistory, type WorkingRecord } from '../record.ts';
+import type { View, ViewNumber } from '../view.ts';
+
+/** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
+const endedPerTick = 200;
+const endedMarginMs = 60_000;
+
+export interface Copy {
+  record: WorkingRecord;
+  /** The view of the last accepted write: of two copies the one with the newer custody is right, then the higher version (P6). */
+  custody: ViewNumber;
+  /** The view it was last brought to. */
+  seen: View;
+  primary: NodeId | null;
+  /** The present primary has shown that it holds this session. */
+  confirmed: boolean;
+  inWriteSet: boolean;
+  /** It has accepted a message of this primary since both took their places: every acknowledged write is in it. */
+  complete: boolean;
+  /** It was complete when its primary died, and this member is primary now: nobody else can hold more that was acknowledged. */
+  heir: boolean;
+  /** Requests still running at this process's app loop, the former primary (P10). */
+  running: Set<RequestId>;
+}
+
+/** The copies a member holds, and what each is in the views: kept true through every view in between (P5). */
+export class Copies {
+  readonly #self: NodeId;
+  readonly #rank: Rank;
+  readonly views = new ViewHistory();
+  readonly #copies = new Map<SessionId, Copy>();
+  /** Never dropped before their primary has confirmed them (P9). */
+  readonly unconfirmed = new Set<SessionId>();
+  #oldest: Iterator<[SessionId, Copy]> | null = null;
+  /** Copies that the current view made this member primary of. */
+  promoted = 0;
+
+  constructor(self: NodeId, rank: Rank) {
+    this.#self = self;
+    this.#rank = rank;
+  }
+
+  get(id: SessionId): Copy | undefined {
+    return this.#copies.get(id);
+  }
+
+  ids(): Iterator<SessionId> {
+    return this.#copies.keys();
+  }
+
+  /** Sessions held as copies, tombstones left out; counted now. */
+  count(): { readonly sessions: number; readonly bytes: number } {
+    let sessions = 0;
+    let bytes = 0;
+    for (const { record } of this.#copies.values()) {
+      if (record.deleted || record.mark.version === 0) continue;
+      sessions += 1;
+      for (const value of record.attributes.values()) bytes += value.byteLength;
+    }
+    return { sessions, bytes };
+  }
+
+  /** Brings one copy to the current view, through every view in between (P5). */
+  advance(id: SessionId): Copy | undefined {
+    const copy = this.#copies.get(id);
+    if (copy === undefined) return undefined;
+    for (const view of this.views.after(copy.seen)) {
+      const { primary, writeSet } = assign(this.#rank, view, id);
+      const survives = copy.primary !== null && isSameMember(copy.seen, view, copy.primary);
+      const stays = survives && primary === copy.primary;
+      const inWriteSet = writeSet.includes(this.#self);
+      copy.seen = view;
+      copy.primary = primary;
+      if (inWriteSet && !copy.inWriteSet) copy.complete = false;
+      copy.inWriteSet = inWriteSet;
+      if (!stays) {
+        copy.heir = primary === this.#self && (copy.heir || (copy.complete && !survives));
+        copy.complete = false;
+        copy.confirmed = false;
+        this.unconfirmed.add(id);
+        if (primary === this.#self && view === this.views.current && !copy.record.deleted) this.promoted += 1;
+      }
+      if (!copy.inWriteSet && copy.confirmed && copy.running.size === 0) {
+        this.drop(id);
+        return undefined;
+      }
+    }
+    return copy;
+  }
+
+  /** A copy made by its primary's own message is confirmed by that. */
+  put(id: SessionId, record: WorkingRecord, view: View): Copy {
+    const known = this.#copies.get(id);
+    if (known !== undefined) {
+      known.record = record;
+      return known;
+    }
+    const { primary, writeSet } = assign(this.#rank, view, id);
+    const inWriteSet = writeSet.includes(this.#self);
+    const copy = {
+      record,
+      custody: view,
+      seen: view,
+      primary,
+      confirmed: true,
+      inWriteSet,
+      complete: false,
+      heir: false,
+      running: new Set<RequestId>(),
+    };
+    this.#copies.set(id, copy);
+    return copy;
+  }
+
+  /** The primary has the session, and so has its whole write set. */
+  confirm(id: SessionId, copy: Copy): void {
+    copy.confirmed = true;
+    this.unconfirmed.delete(id);
+    if (!copy.inWriteSet && copy.running.size === 0) this.drop(id);
+  }
+
+  /** A request that began at the former primary, this process, no longer runs. */
+  finished(id: SessionId, request: RequestId): void {
+    const copy = this.#copies.get(id);
+    if (copy === undefined) return;
+    copy.running.delete(request);
+    if (copy.running.size > 0) return;
+    if (copy.record.mark.version === 0 || (copy.confirmed && !copy.inWriteSet)) this.drop(id);
+  }
+
+  drop(id: SessionId): void {
+    this.#copies.delete(id);
+    this.unconfirmed.delete(id);
+  }
+
+  /** Only the primary expires (P14), but past its absolute end, with a margin, nobody can need a copy any more. */
+  forgetEnded(nowMs: number): void {
+    this.#oldest ??= this.#copies.entries();
+    for (let left = endedPerTick; left > 0; left -= 1) {
+      const next = this.#oldest.next();
+      if (next.done === true) {
+        this.#oldest = null;
+        return;
+      }
+      const [id, { record }] = next.value;
+      if (record.expiresAt !== 0 && nowMs > record.expiresAt + endedMarginMs) this.drop(id);
+    }
+  }
+}

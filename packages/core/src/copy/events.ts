@@ -1,0 +1,19 @@
+import type { NodeId } from '../ids.ts';
+import type { FromCopySide, FromOwnKeeper, ToCopySide, ToOwnKeeper } from '../messages.ts';
+import type { View, ViewNumber } from '../view.ts';
+
+export type CopyEvent =
+  | { readonly kind: 'view'; readonly view: View }
+  | { readonly kind: 'message'; readonly from: NodeId; readonly message: ToCopySide }
+  | { readonly kind: 'own'; readonly message: ToOwnKeeper | ToCopySide }
+  /** Brings up to `budget` records to the current view; answered by `more` while there is something left. */
+  | { readonly kind: 'sweep'; readonly budget: number }
+  | { readonly kind: 'tick' };
+
+export type CopyEffect =
+  | { readonly kind: 'send'; readonly to: NodeId; readonly message: FromCopySide }
+  | { readonly kind: 'own'; readonly message: FromCopySide | FromOwnKeeper }
+  | { readonly kind: 'more' }
+  /** Too many messages held for this member: end its link. */
+  | { readonly kind: 'cut'; readonly member: NodeId }
+  | { readonly kind: 'done'; readonly view: ViewNumber };
