@@ -11,6 +11,8 @@ export interface Downstream {
   onDrain: (() => void) | null;
   interim(status: number, lines: readonly string[]): void;
   head(status: number, statusText: string, lines: readonly string[]): void;
+  /** The head goes out although no body has come yet: it may take a while (event streams, long polls). */
+  flush(): void;
   /** False: wait for `onDrain`. */
   write(chunk: Buffer): boolean;
   end(): void;
@@ -25,6 +27,7 @@ export class ClientDownstream implements Downstream {
   isGone = false;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  #hasBody = false;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
@@ -65,7 +68,15 @@ export class ClientDownstream implements Downstream {
     else this.#response.writeHead(status, statusText, all);
   }
 
+  flush(): void {
+    // A turn later: a body that came with the head goes out in one piece with it.
+    setImmediate(() => {
+      if (!this.#hasBody && !this.isGone && !this.#response.writableEnded) this.#response.flushHeaders();
+    });
+  }
+
   write(chunk: Buffer): boolean {
+    this.#hasBody = true;
     return this.isGone || this.#response.write(chunk);
   }
 

@@ -243,6 +243,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (this.#down.isGone) return;
     this.#isOut = true;
     this.#down.head(head.status, head.statusText, head.lines);
+    this.#down.flush();
   }
 
   /** The client left. A safe method's work is of no use any more; any other runs to its end and commits. */

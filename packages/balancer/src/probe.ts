@@ -72,6 +72,7 @@ class Answered implements Downstream {
   head(status: number): void {
     this.status = status;
   }
+  flush(): void {}
   write(): boolean {
     return true;
   }
