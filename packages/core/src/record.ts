@@ -1,5 +1,6 @@
 import type { NodeId, RequestId, SessionId } from './ids.ts';
 import type { Commit, Encoded, LogEntry, Mark, SessionRecord } from './messages.ts';
+import { assert } from './unreachable.ts';
 import { compareViews, type View, type ViewNumber } from './view.ts';
 
 /** Request ids a session remembers at least this long, in milliseconds: twice the longest request deadline (P2). */
@@ -103,6 +104,8 @@ export class ViewHistory {
   append(view: View): boolean {
     const current = this.current;
     if (current !== null && compareViews(view, current) <= 0) return false;
+    const follows = current === null || view.term > current.term || view.number === current.number + 1;
+    assert(follows, `view ${view.number} after ${current?.number}: none is ever skipped (P5)`);
     this.#views.push(view);
     return true;
   }

@@ -50,9 +50,13 @@ export class Control {
         if (peer !== null) return link.close();
         const { role, name, incarnation, seen } = message;
         const candidate: Peer = { role, name, incarnation, seen, send: (m) => void (link.send(m) || link.close()) };
-        if (!hooks.admit(message, candidate)) return link.close();
+        // Among the peers before it is admitted: its greeting may be what a view was waiting for, and it must see that view.
         peer = candidate;
         this.#peers.add(candidate);
+        if (hooks.admit(message, candidate)) return;
+        this.#peers.delete(candidate);
+        peer = null;
+        link.close();
       },
       close: () => {
         clearTimeout(timer);
