@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FromSupervisor, ToSupervisor } from '@limpet/core';
 import { dial, socketPath } from '@limpet/transport';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Control, type ControlHooks } from './control.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'limpet-control-'));
+let folder: string;
 let control: Control;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'limpet-control-'));
+});
 afterEach(async () => {
   await control.close();
   rmSync(folder, { recursive: true, force: true });
