@@ -20,7 +20,7 @@ const post = (client: Client, path: string, body: object, headers: { [name: stri
 test('demo: signed in, overview from the ledger, the node is killed: the next answer is warm, on another node, the same balance', async () => {
   const cluster = await startCluster({ app: demoApp });
   const client = new Client(cluster.url);
-  expect((await post(client, '/api/sign-in', { account: 'ann' })).status).toBe(200);
+  expect((await post(client, '/api/sign-in', { account: 'user one' })).status).toBe(200);
 
   const cold = (await client.get('/api/balance')).json<Facts & { [key: string]: unknown }>();
   expect(cold.warm).toBe(false);
@@ -39,7 +39,7 @@ test('demo: signed in, overview from the ledger, the node is killed: the next an
 test('demo: a transfer is repeated with the same Idempotency-Key after a kill: made once', async () => {
   const cluster = await startCluster({ app: demoApp });
   const client = new Client(cluster.url);
-  await post(client, '/api/sign-in', { account: 'ben' });
+  await post(client, '/api/sign-in', { account: 'user two' });
   const before = (await client.get('/api/balance')).json<Facts & { [key: string]: unknown }>();
   const order = { payee: 'Corner Bakery', amount: '12.34' };
   const key = { 'idempotency-key': 'order-1' };

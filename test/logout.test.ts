@@ -16,7 +16,7 @@ async function signedIn(name: string): Promise<Client> {
 }
 
 test('log-out: an older request that only read finishes afterwards: still logged out', async () => {
-  const client = await signedIn('ann');
+  const client = await signedIn('user one');
   const cookie = client.cookieHeader;
   const older = client.get('/slow?ms=500');
   await client.post('/logout');
@@ -28,7 +28,7 @@ test('log-out: an older request that only read finishes afterwards: still logged
 });
 
 test('log-out: an older request writes and finishes afterwards: 409 gone, still logged out', async () => {
-  const client = await signedIn('ben');
+  const client = await signedIn('user two');
   const cookie = client.cookieHeader;
   const older = client.get('/slow?ms=500&write');
   await client.post('/logout');
@@ -43,7 +43,7 @@ test('log-in: the id changes, the old one is dead at once', async () => {
   const client = new Client(cluster.url);
   await client.post('/api/counter');
   const old = client.cookieHeader;
-  await client.post('/login', 'cleo');
+  await client.post('/login', 'user three');
   expect(client.cookieHeader).not.toBe(old);
   const answer = await new Client(cluster.url).get('/api/me', { headers: { cookie: old } });
   expect(answer.json()).toMatchObject({ name: null, count: 0 });
@@ -51,7 +51,7 @@ test('log-in: the id changes, the old one is dead at once', async () => {
 });
 
 test('log-out: the node that answered it is killed: still logged out', async () => {
-  const client = await signedIn('dora');
+  const client = await signedIn('user four');
   const cookie = client.cookieHeader;
   const node = String((await client.get('/api/me')).json().node);
   await client.post('/logout');
@@ -63,7 +63,7 @@ test('log-out: the node that answered it is killed: still logged out', async () 
 });
 
 test('forged, garbled and foreign ids: treated as none: no session, no error', async () => {
-  const client = await signedIn('eve');
+  const client = await signedIn('user five');
   const id = client.cookies.get('JSESSIONID') ?? '';
   const flipped = (id.startsWith('A') ? 'B' : 'A') + id.slice(1);
   for (const wrong of [

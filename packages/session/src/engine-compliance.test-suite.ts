@@ -87,10 +87,10 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
     });
 
     test('commit: first: the session is there for others, one object for all', async () => {
-      const id = await begin({ n: 1, who: 'ada' });
+      const id = await begin({ n: 1, who: 'user one' });
       const [a, b] = [await opened(id, nextRequest()), await opened(id, nextRequest())];
       expect(a).toBe(b);
-      expect(valuesOf(a)).toEqual({ n: 1, who: 'ada' });
+      expect(valuesOf(a)).toEqual({ n: 1, who: 'user one' });
       expect(a.expiresAt - a.createdAt).toBe(at.absoluteMs);
     });
 
@@ -171,11 +171,11 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
       const old = await opened(id, one);
       await opened(id, two);
       const next = engine.create(engine.mint(id), one);
-      const verdict = engine.commit(next, one, { ...changeOf({ user: 'ada' }), bury: id, answer: bytes('new') });
+      const verdict = engine.commit(next, one, { ...changeOf({ user: 'user one' }), bury: id, answer: bytes('new') });
       expect(old.deleted).toBe(true);
       expect(await verdictOf(verdict)).toBe('safe');
       expect(await engine.open(id, nextRequest())).toBeNull();
-      expect(valuesOf(await opened(next.id, nextRequest()))).toEqual({ user: 'ada' });
+      expect(valuesOf(await opened(next.id, nextRequest()))).toEqual({ user: 'user one' });
       expect(await verdictOf(engine.commit(old, two, changeOf({ n: 2 })))).toBe('gone');
     });
 

@@ -215,11 +215,11 @@ describe('session: overlapping requests', () => {
 
   test('session: destroyed while another runs: its changes are refused, it is gone, the session stays away', async () => {
     const harness = new Harness();
-    const id = harness.make({ user: 'ada', n: 1 });
+    const id = harness.make({ user: 'user one', n: 1 });
     const [writer, mutator, reader, logout] = [0, 1, 2, 3].map(() => harness.begin(id));
     if (!writer || !mutator || !reader || !logout) throw new Error('four requests');
     writer.session['n'] = 2;
-    expect(reader.session['user']).toBe('ada');
+    expect(reader.session['user']).toBe('user one');
     expect(mutator.session['n']).toBe(2);
     await logout.session.destroy();
     expect(logout.session).toBeUndefined();
@@ -273,13 +273,13 @@ describe('session: methods', () => {
     expect(running.session).not.toBe(before);
     expect(before['guest']).toBe(true);
     expect(code(() => Reflect.set(before, 'guest', false))).toBe('LIMPET_SESSION_GONE');
-    running.session['user'] = 'ada';
+    running.session['user'] = 'user one';
     const next = running.owner.id;
     expect(Buffer.from(next, 'base64url').subarray(1, 6)).toEqual(Buffer.from(id, 'base64url').subarray(1, 6));
     expect(running.owner.announce(false)).toEqual({ kind: 'give', id: next });
     running.finish();
     expect(harness.commits[1]).toMatchObject({ id: next, input: { bury: id, destroy: false } });
-    expect([harness.committed(id), harness.committed(next)]).toEqual([null, { user: 'ada' }]);
+    expect([harness.committed(id), harness.committed(next)]).toEqual([null, { user: 'user one' }]);
     expect(harness.logged(id, running.request)?.state).toBe('committed');
     other.session['guest'] ??= 'x';
     other.owner.end();
@@ -287,7 +287,7 @@ describe('session: methods', () => {
 
   test('session: regenerate and left empty: the old one ends, no new one, the cookie is taken', async () => {
     const harness = new Harness();
-    const id = harness.make({ user: 'ada' });
+    const id = harness.make({ user: 'user one' });
     const running = harness.begin(id);
     await running.session.regenerate();
     expect(running.owner.announce(false)).toEqual({ kind: 'take' });
@@ -301,7 +301,7 @@ describe('session: methods', () => {
     const id = harness.make({ guest: true });
     const running = harness.begin(id);
     await running.session.regenerate();
-    running.session['user'] = 'ada';
+    running.session['user'] = 'user one';
     running.owner.end();
     expect(harness.committed(id)).toEqual({ guest: true });
     expect(harness.counts).toMatchObject({ sessions: 1, running: 0 });
@@ -309,9 +309,9 @@ describe('session: methods', () => {
 
   test('session: renew: new id, the same data and objects', async () => {
     const harness = new Harness();
-    const id = harness.make({ user: 'ada', cart: [1], untouched: 'u' });
+    const id = harness.make({ user: 'user one', cart: [1], untouched: 'u' });
     const other = harness.begin(id);
-    other.session['user'] = 'grace';
+    other.session['user'] = 'user one';
     const running = harness.begin(id);
     const cart = running.session['cart'] as number[];
     await running.session.renew();
@@ -322,14 +322,14 @@ describe('session: methods', () => {
     cart.push(3);
     expect(running.finish()).toBe('safe');
     expect(harness.committed(id)).toBeNull();
-    expect(harness.committed(running.owner.id)).toEqual({ user: 'grace', cart: [1, 2, 3], untouched: 'u' });
+    expect(harness.committed(running.owner.id)).toEqual({ user: 'user one', cart: [1, 2, 3], untouched: 'u' });
     expect(harness.commits[1]?.input).toMatchObject({ bury: id, carries: [other.request] });
     expect(other.finish()).toBe('gone');
   });
 
   test('session: renew, but another request destroys it first: gone, its data does not come back', async () => {
     const harness = new Harness();
-    const id = harness.make({ user: 'ada' });
+    const id = harness.make({ user: 'user one' });
     const [running, logout] = [harness.begin(id), harness.begin(id)];
     await running.session.renew();
     await logout.session.destroy();
@@ -339,9 +339,9 @@ describe('session: methods', () => {
 
   test('session: save after another request destroyed it: rejected, and nobody has to catch it', async () => {
     const harness = new Harness();
-    const id = harness.make({ user: 'ada' });
+    const id = harness.make({ user: 'user one' });
     const [running, logout] = [harness.begin(id), harness.begin(id)];
-    running.session['user'] = 'eve';
+    running.session['user'] = 'user five';
     await logout.session.destroy();
     await expect(running.session.save()).rejects.toMatchObject({ code: 'LIMPET_SESSION_GONE' });
     void running.session.save();

@@ -205,7 +205,7 @@ describe('middleware: node:http alone', () => {
         return res.end(JSON.stringify(session));
       case '/regenerate':
         return session.regenerate(() => {
-          req.session['user'] = 'ada';
+          req.session['user'] = 'user one';
           req.session.save(() => res.end(JSON.stringify(req.session)));
         });
       case '/renew':
@@ -241,9 +241,9 @@ describe('middleware: node:http alone', () => {
     expect(client.cookie).not.toBe(before);
     expect((await client.get('/', { cookie: before })).text).toBe('{}');
     const renewed = client.cookie;
-    expect((await client.get('/regenerate')).text).toBe('{"user":"ada"}');
+    expect((await client.get('/regenerate')).text).toBe('{"user":"user one"}');
     expect((await client.get('/', { cookie: renewed })).text).toBe('{}');
-    expect((await client.get('/')).text).toBe('{"user":"ada"}');
+    expect((await client.get('/')).text).toBe('{"user":"user one"}');
     const destroyed = await client.get('/destroy');
     expect([destroyed.text, client.cookie]).toEqual(['undefined', '']);
     expect(destroyed.cookies[0]).toMatch(/^JSESSIONID=; Max-Age=0; Path=\//);
