@@ -25,9 +25,8 @@ describe('house: planted breaches', () => {
     ['a path of one machine', 'docs/a.md', `see ${['', 'home', 'me'].join('/')}/x\n`, ['machine-path']],
     ['a temporary path', 'test/a.ts', `const a = '${['', 'tmp', 'x'].join('/')}/y';\n`, ['machine-path']],
     ['a path in an address', 'docs/a.md', 'https://example.com/home/x\n', []],
-    ['the npm registry', 'package-lock.json', lockedTo('https://registry.npmjs.org/a/-/a-1.0.0.tgz'), []],
     ['a workspace', 'package-lock.json', lockedTo('packages/core'), []],
-    ['another registry', 'package-lock.json', lockedTo('http://10.0.0.1/a/-/a-1.0.0.tgz'), ['registry']],
+    ['a registry by its host', 'package-lock.json', lockedTo('http://10.0.0.1/a/-/a-1.0.0.tgz'), ['registry']],
     ['a git address', 'package-lock.json', lockedTo('git+ssh://git@example.com/a.git'), ['registry']],
   ];
   test.each(cases)('%s', (_, path, text, rules) => {
