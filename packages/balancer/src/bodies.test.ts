@@ -38,6 +38,7 @@ describe('bodies', () => {
       if (name === n1) {
         response.setHeader('limpet-view', '1.2');
         response.statusCode = 421;
+        response.setHeader('limpet-verdict', 'not-executed');
         response.end();
         cluster.publishWithout([n1]);
         return;

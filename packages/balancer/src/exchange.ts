@@ -174,7 +174,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       return;
     }
     this.#head = head;
-    if (head.status === 421 || head.verdict !== undefined) return;
+    if (head.verdict !== undefined) return;
     this.#isHeld = head.bytes !== null && head.bytes <= heldBytesMax;
     if (this.#isHeld) return;
     this.#sendHead(head);
@@ -190,7 +190,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   onResponseEnd() {
     const head = this.#head;
     if (head === null || this.#isDone) return;
-    if (head.status === 421) return this.#finish({ kind: 'refused', view: head.view });
+    if (isMisdirected(head)) return this.#finish({ kind: 'refused', view: head.view });
     if (head.verdict !== undefined) {
       if (!outcomes.has(head.verdict)) return this.#finish({ kind: 'malformed', why: 'the verdict' });
       return this.#finish({ kind: 'verdict', outcome: head.verdict as Outcome, isLate: head.status === 504 });
@@ -233,7 +233,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#isAdmitAwaited = false;
     // A refusal needs no body, and what has not been read can still go elsewhere.
     queueMicrotask(() => {
-      if (this.#head?.status === 421 || this.#head?.verdict !== undefined || this.#isDone) return;
+      if (this.#head?.verdict !== undefined || this.#isDone) return;
       this.#passage.replayable = false;
       this.#upload?.admit();
     });
@@ -264,6 +264,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#resolve(result);
   }
 }
+
+/** The worker's own 421: nothing has run there. An app's 421 has no verdict and is an answer like any other. */
+const isMisdirected = ({ status, verdict }: AnswerHead): boolean => status === 421 && verdict === 'not-executed';
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -162,6 +162,7 @@ describe('refused answers and placement', () => {
       if (name === n2) return void response.end(name);
       response.setHeader('limpet-view', '1.2');
       response.statusCode = 421;
+      response.setHeader('limpet-verdict', 'not-executed');
       response.end();
       cluster.publishWithout([n1]);
     });
@@ -173,9 +174,20 @@ describe('refused answers and placement', () => {
     expect(cluster.worker(n2).received[0]?.headers).toMatchObject({ 'limpet-view': '1.2', 'limpet-attempt': '1' });
   });
 
+  test('421 of the app itself: an answer like any other, the request is not run again', async () => {
+    const port = await startWith(() => (_, response) => {
+      response.statusCode = 421;
+      response.end('mine');
+    });
+    const cookie = `Cookie: JSESSIONID=${cluster.sessionAt(n1)}`;
+    const answer = await raw(port, `${get('/', [cookie, 'Content-Length: 3'], 'POST')}abc`);
+    expect([answer.status, answer.body, cluster.worker(n1).received.length]).toEqual([421, 'mine', 1]);
+  });
+
   test('421 for ever: after three re-routes 503 with Retry-After', async () => {
     const port = await startWith(() => (_, response) => {
       response.statusCode = 421;
+      response.setHeader('limpet-verdict', 'not-executed');
       response.end();
     });
     const answer = await raw(port, get('/'));

@@ -82,7 +82,7 @@ function watch(
       request.destroy();
       return settle({ kind: 'malformed', why: 'the request id' });
     }
-    if (response.statusCode === 421) {
+    if (response.statusCode === 421 && response.headers[internalHeaders.verdict] === 'not-executed') {
       response.resume();
       const named = response.headers[internalHeaders.view];
       return settle({ kind: 'refused', view: typeof named === 'string' ? parseViewNumber(named) : null });

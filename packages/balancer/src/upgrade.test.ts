@@ -114,7 +114,7 @@ describe('websocket', () => {
     const [port, list] = await start(2, ({ node, headers, socket }) => {
       if (node === n2) return false;
       socket.end(
-        `HTTP/1.1 421 Misdirected Request\r\nlimpet-request: ${headers['limpet-request']}\r\nlimpet-view: 1.2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+        `HTTP/1.1 421 Misdirected Request\r\nlimpet-request: ${headers['limpet-request']}\r\nlimpet-view: 1.2\r\nlimpet-verdict: not-executed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
       );
       cluster.publishWithout([n1]);
       return true;

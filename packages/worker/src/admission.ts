@@ -141,7 +141,7 @@ export class Admission implements Front {
     const { head, session } = arrival;
     const rule = decideAdmission({ node, incarnation, view: views.current, asked: head.view, session, rank });
     if (this.#stopping || rule.kind === 'elsewhere') {
-      this.#answer(arrival, 421);
+      this.#answer(arrival, 421, 'not-executed');
       return;
     }
     if (rule.kind === 'wait') {
@@ -164,7 +164,7 @@ export class Admission implements Front {
     void this.#options.views.reach(arrival.head.view, waitMs).then((reached) => {
       if (arrival.req.socket.destroyed) return;
       if (reached) this.#admit(arrival);
-      else this.#answer(arrival, 421);
+      else this.#answer(arrival, 421, 'not-executed');
     });
   }
 
