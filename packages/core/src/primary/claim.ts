@@ -114,15 +114,25 @@ function take(state: PrimaryState, opening: Opening, record: WorkingRecord): voi
     if (answer.record !== null) marks.set(member, answer.record.mark);
   }
   const entry = install(state, record, opening.view, marks);
-  if (running.size > 0) {
-    entry.handover = { running, untilMs: state.nowMs + handoverWaitMs };
-    state.handovers.add(record.id);
-  }
+  if (running.size > 0) waitFor(state, entry, running);
   state.loopback.push(...opening.relayed);
   for (const token of opening.tokens) {
     if (entry.handover !== null) entry.blocked.push(token);
     else opened(state, entry, token);
   }
+}
+
+/** A session that a request began to make at the former primary: nobody else can know of it, so nobody is asked (P10). */
+export function adopt(state: PrimaryState, id: SessionId, request: RequestId, from: NodeId): Entry {
+  const entry = install(state, emptyRecord(id), state.view, new Map());
+  waitFor(state, entry, new Map([[request, from]]));
+  return entry;
+}
+
+/** Holds this session's requests for those still running at the former primary. */
+function waitFor(state: PrimaryState, entry: Entry, running: Map<RequestId, NodeId>): void {
+  entry.handover = { running, untilMs: state.nowMs + handoverWaitMs };
+  state.handovers.add(entry.record.id);
 }
 
 /** Primary from now on. `marks`: what each member said it holds. */

@@ -2,7 +2,7 @@ import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import type { BetweenApps } from '../messages.ts';
 import { compareViews } from '../view.ts';
 import { advance, endHandover } from './advance.ts';
-import { claim } from './claim.ts';
+import { adopt, claim } from './claim.ts';
 import { commitHere } from './commit.ts';
 import { forwarded } from './former.ts';
 import { settle, wait } from './gate.ts';
@@ -24,10 +24,13 @@ export function receiveRelayed(state: PrimaryState, from: NodeId, message: Betwe
     state.future.push({ from: null, message: { kind: 'relayed', from, message } });
     return;
   }
-  const entry = advance(state, id);
+  // Not primary here: the sender will learn of the newer view and turn to whoever is.
+  const known = advance(state, id);
+  if (known === undefined && !state.isPrimary(id)) return;
+  const isNew = known === undefined && message.kind === 'forward' && message.commit.create !== null;
+  const entry = isNew ? adopt(state, id, message.commit.request, from) : known;
   if (entry === undefined) {
-    // Not primary here: the sender will learn of the newer view and turn to whoever is.
-    if (state.isPrimary(id)) claim(state, id).relayed.push({ from, message });
+    claim(state, id).relayed.push({ from, message });
     return;
   }
   const reply = { reply: from, sequence: message.sequence };
@@ -36,8 +39,8 @@ export function receiveRelayed(state: PrimaryState, from: NodeId, message: Betwe
     return;
   }
   const { commit } = message;
-  const known = (entry.record.log.get(commit.request)?.commits ?? 0) >= commit.ordinal;
-  if (known || entry.handover?.running.has(commit.request) === true) {
+  const isLogged = (entry.record.log.get(commit.request)?.commits ?? 0) >= commit.ordinal;
+  if (isLogged || entry.handover?.running.has(commit.request) === true) {
     commitHere(state, entry, commit, commit.bury === null ? undefined : advance(state, commit.bury), reply);
   } else {
     // Too late: this session has gone on without it.

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { nodeIdAt, type RequestId, type SessionId } from '../ids.ts';
+import type { Commit } from '../messages.ts';
+import { type PrimaryEffect, PrimaryMachine } from '../primary.ts';
+import { createRank } from '../rank.ts';
+import { formatSessionId } from '../session-id.ts';
+import { sipKey } from '../siphash.ts';
+import type { View } from '../view.ts';
+
+const [n1, n2, n3] = [nodeIdAt(1), nodeIdAt(2), nodeIdAt(3)];
+const key = sipKey(new Uint8Array(16).fill(3));
+const rank = createRank(key);
+const member = (id: typeof n1) => ({ id, incarnation: 1, weight: 1 });
+const view = (number: number, ring: View['ring']): View => ({
+  term: 1,
+  number,
+  ring,
+  next: null,
+  leaving: [],
+  members: { n1: member(n1), n2: member(n2), n3: member(n3) },
+  copies: 2,
+  keyId: 1,
+  hashVersion: 1,
+});
+const before = view(1, [n1, n2]);
+const after = view(2, [n1, n2, n3]);
+const request = 'a'.repeat(32) as RequestId;
+
+/** An id whose home is n1 while n3 is away, and n3 when it is there, with n1 as its buddy. */
+function movingId(): SessionId {
+  for (let draw = 0; ; draw += 1) {
+    const placement = new Uint8Array([draw >> 8, draw, 0, 0, 0]);
+    const id = formatSessionId({ arm: 0, placement, random: new Uint8Array(16) }, key);
+    const [first] = rank(id, before.ring, before.members);
+    const [primary, buddy] = rank(id, after.ring, after.members);
+    if (first === n1 && primary === n3 && buddy === n1) return id;
+  }
+}
+
+const commitOf = (ordinal: number, create: Commit['create']): Commit => ({
+  request,
+  ordinal,
+  change: { set: new Map([['n', new Uint8Array([ordinal])]]), remove: [] },
+  destroy: false,
+  carries: [],
+  answer: null,
+  create,
+  bury: null,
+  at: 0,
+});
+
+function machineOf(self: typeof n1): PrimaryMachine {
+  const machine = new PrimaryMachine({ self, incarnation: 1, rank, idleMs: 1e9 });
+  return machine;
+}
+
+function enter(machine: PrimaryMachine, next: View, others: readonly (typeof n1)[]): void {
+  machine.step({ kind: 'view', view: next }, 0);
+  for (const id of others) machine.step({ kind: 'link', member: id, incarnation: 1, up: true }, 0);
+}
+
+const relayed = (effects: readonly PrimaryEffect[], to: typeof n1) =>
+  effects.flatMap((effect) =>
+    effect.kind === 'send' && effect.to === to && effect.message.kind === 'relay' ? [effect.message.message] : [],
+  );
+
+test('handover: a session begun before the switch and committed after it: made at the new primary, answered when safe', () => {
+  const id = movingId();
+  const [former, primary] = [machineOf(n1), machineOf(n3)];
+  enter(former, before, [n2]);
+  former.step({ kind: 'create', id, request, token: 1 }, 0);
+  enter(former, after, [n2, n3]);
+  enter(primary, after, [n1, n2]);
+  former.step({ kind: 'sweep', budget: 10 }, 0);
+
+  const commit = commitOf(1, { createdAt: 0, expiresAt: 1e12 });
+  const [forward] = relayed(former.step({ kind: 'commit', id, commit, token: 2 }, 1), n3);
+  expect(forward?.kind).toBe('forward');
+  if (forward === undefined) return;
+  const made = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: forward } }, 2);
+  // The new write set is n3 and n1: nothing is said before n1's copy side has it.
+  expect(relayed(made, n1)).toEqual([]);
+  expect(made.filter((effect) => effect.kind === 'send').map(({ to, message }) => [to, message.kind])).toEqual([
+    [n1, 'write'],
+  ]);
+  const ack = { kind: 'ack', id, view: { term: 1, number: 2 }, version: 1 } as const;
+  const [settled] = relayed(primary.step({ kind: 'message', from: n1, message: ack }, 3), n1);
+  expect(settled).toMatchObject({ kind: 'forwarded', verdict: 'safe' });
+  if (settled === undefined) return;
+  const effects = former.step({ kind: 'own', message: { kind: 'relayed', from: n3, message: settled } }, 4);
+  expect(effects).toContainEqual({ kind: 'settled', token: 2, settled: { kind: 'safe' } });
+
+  // The same request goes on: its second commit is taken too, one of a stranger is not.
+  const [second] = relayed(former.step({ kind: 'commit', id, commit: commitOf(2, null), token: 3 }, 5), n3);
+  if (second === undefined) throw new Error('not forwarded');
+  const again = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: second } }, 6);
+  expect(again.some((effect) => effect.kind === 'send' && effect.message.kind === 'write')).toBe(true);
+  const stranger = {
+    ...second,
+    commit: { ...commitOf(1, null), request: 'b'.repeat(32) as RequestId },
+  } as typeof second;
+  const refused = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: stranger } }, 7);
+  expect(relayed(refused, n1)[0]).toMatchObject({ verdict: 'refused' });
+});
