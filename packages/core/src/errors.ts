@@ -223,6 +223,12 @@ export const errorTable = {
     status: null,
     text: 'balancer {name} could not be started: {reason}; its output is in {log}',
   },
+  LIMPET_UNSUPERVISED: {
+    fault: 'cluster',
+    retryable: false,
+    status: null,
+    text: 'the supervisor of the cluster in {dir} is gone; still serving without it: {names}; `limpet stop` ends them',
+  },
   LIMPET_NO_CLUSTER: {
     fault: 'operator',
     retryable: false,

@@ -1,6 +1,7 @@
 import { type ErrorCode, errorTable, type FromSupervisor, LimpetError, type ToSupervisor } from '@limpet/core';
 import { dial, socketPath } from '@limpet/transport';
 import { isAlive } from './proc.ts';
+import { namesOf, readLiving } from './process-table.ts';
 import type { Question } from './questions.ts';
 import { readClusterFile, runDirectoryAt } from './run-directory.ts';
 
@@ -12,6 +13,7 @@ const lookMs = 20;
 
 /**
  * Asks the cluster that runs in `runDir` from another process. Rejects with LIMPET_NO_CLUSTER when none runs there,
+ * LIMPET_UNSUPERVISED when only its workers and balancers do,
  * LIMPET_DEADLINE when it does not answer, or the error the cluster answered with. `stop` resolves when no process of
  * the cluster is left, the supervisor included.
  */
@@ -19,7 +21,9 @@ export async function askCluster(runDir: string, question: Question, body: unkno
   const run = runDirectoryAt(runDir);
   const cluster = readClusterFile(run);
   if (cluster === null || !isAlive(cluster.pid, cluster.startTime)) {
-    throw new LimpetError('LIMPET_NO_CLUSTER', { dir: run.path });
+    const left = readLiving(run.processes);
+    if (left.length === 0) throw new LimpetError('LIMPET_NO_CLUSTER', { dir: run.path });
+    throw new LimpetError('LIMPET_UNSUPERVISED', { dir: run.path, names: namesOf(left) });
   }
   const answer = await askOver(socketPath(cluster.sockets, 'control'), question, body, run.path);
   if (question === 'stop') await untilGone(cluster.pid, cluster.startTime);

@@ -55,3 +55,7 @@ function isEntry(value: unknown): value is ProcessEntry {
     typeof name === 'string' && (role === 'worker' || role === 'balancer') && Number.isInteger(pid) && Number(pid) > 1
   );
 }
+
+/** `n1 4711, n2 4712`: for messages. */
+export const namesOf = (entries: readonly ProcessEntry[]): string =>
+  entries.map(({ name, pid }) => `${name} ${pid}`).join(', ');

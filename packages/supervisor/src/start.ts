@@ -6,7 +6,7 @@ import { loadKeys } from './keys.ts';
 import { bindPort, type Listener } from './listener.ts';
 import { lockRunDirectory } from './lock.ts';
 import type { ClusterOptions } from './options.ts';
-import { readLiving } from './process-table.ts';
+import { namesOf, readLiving } from './process-table.ts';
 import { openRunDirectory, openSocketsFolder, type RunDirectory, readClusterFile } from './run-directory.ts';
 
 /**
@@ -52,6 +52,5 @@ export async function startCluster(
 function refuseOrphans(run: RunDirectory): void {
   const orphans = readLiving(run.processes);
   if (orphans.length === 0) return;
-  const names = orphans.map(({ name, pid }) => `${name} ${pid}`).join(', ');
-  throw new LimpetError('LIMPET_ORPHANS', { dir: run.path, names });
+  throw new LimpetError('LIMPET_ORPHANS', { dir: run.path, names: namesOf(orphans) });
 }

@@ -22,7 +22,8 @@ export const stop: Command = {
     try {
       await askCluster(runDir, 'stop', null);
     } catch (error) {
-      if (!(error instanceof LimpetError) || error.code !== 'LIMPET_NO_CLUSTER') throw error;
+      const isGone = error instanceof LimpetError && ['LIMPET_NO_CLUSTER', 'LIMPET_UNSUPERVISED'].includes(error.code);
+      if (!isGone) throw error;
       orphans = await stopOrphans(runDir);
       if (orphans.length === 0) throw error;
     }
