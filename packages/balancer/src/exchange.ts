@@ -12,7 +12,7 @@ import {
 import type { Dispatcher } from 'undici';
 import { type AnswerHead, readAnswerHead } from './answer-head.ts';
 import type { Downstream } from './downstream.ts';
-import { answerTimeoutMs, heldBytesMax, interimMax } from './limits.ts';
+import { answerTimeoutMs, heldBytesMax, interimMax, removedAnswerMs } from './limits.ts';
 import type { RequestHead } from './request-head.ts';
 import { type Body, Upload } from './upload.ts';
 import type { Upstream } from './upstreams.ts';
@@ -108,6 +108,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #isAbandoned = false;
   #interims = 0;
   #isAdmitAwaited = false;
+  #forgetRemoval: () => void = () => {};
 
   constructor(
     passage: Passage,
@@ -138,6 +139,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#down.onGone = () => this.#leave();
     this.#down.onDrain = () => this.#controller?.resume();
+    this.#forgetRemoval = this.#upstream.whenRemoved(() => this.#giveUpOnTheDead());
     try {
       this.#upstream.pool.dispatch(
         {
@@ -255,9 +257,24 @@ class Attempt implements Dispatcher.DispatchHandler {
     } else this.#controller?.resume();
   }
 
+  /**
+   * The worker is proven dead. Its sockets close only when the kernel has freed its memory, a fifth of a second for a
+   * gigabyte; but what it has written is in them already, and is read before this looks: no answer means none will come.
+   */
+  #giveUpOnTheDead(): void {
+    setTimeout(() => {
+      setImmediate(() => {
+        if (this.#isDone || this.#back !== 'nothing') return;
+        if (this.#controller === null) this.#finish({ kind: 'unsent' });
+        else this.#controller.abort(new Error('the worker died'));
+      });
+    }, removedAnswerMs);
+  }
+
   #finish(result: AttemptResult): void {
     if (this.#isDone) return;
     this.#isDone = true;
+    this.#forgetRemoval();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#down.onGone = null;
     this.#down.onDrain = null;

@@ -24,6 +24,8 @@ export class Upstream {
   /** When the supervisor was last told of a broken connection, on the monotonic clock. */
   resetToldAt = Number.NEGATIVE_INFINITY;
 
+  readonly #whenRemoved = new Set<() => void>();
+
   constructor(member: Member, folder: string) {
     this.member = member;
     this.address = formatAddress(member);
@@ -39,6 +41,17 @@ export class Upstream {
       keepAliveTimeout: upstreamIdleMs,
       maxHeaderSize: answerHeadBytesMax,
     });
+  }
+
+  /** Calls back once the member is no longer listed. Returns what takes the wish back. */
+  whenRemoved(told: () => void): () => void {
+    this.#whenRemoved.add(told);
+    return () => this.#whenRemoved.delete(told);
+  }
+
+  removed(): void {
+    for (const told of this.#whenRemoved) told();
+    this.#whenRemoved.clear();
   }
 
   get isFull(): boolean {
@@ -86,6 +99,7 @@ export class Upstreams {
       if (listed !== undefined && formatAddress(listed) === address) continue;
       upstream.inFlightAtDeath = upstream.inFlight;
       this.#byAddress.delete(address);
+      upstream.removed();
       upstream.pool.close().catch(() => {});
       setTimeout(() => upstream.pool.destroy().catch(() => {}), removedMs).unref();
     }
