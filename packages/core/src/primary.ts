@@ -147,7 +147,7 @@ export class PrimaryMachine {
   #receive(state: PrimaryState, from: NodeId, message: FromCopySide): void {
     const view = state.views.current;
     const order = view === null ? 1 : compareViews(message.view, view);
-    if (order > 0) state.future.push({ from, message });
+    if (order > 0) state.hold({ from, message });
     // An answer within an older view says nothing about this one: what it answered was sent again on entering (P5).
     if (order !== 0) return;
     switch (message.kind) {
@@ -181,7 +181,7 @@ export class PrimaryMachine {
     }
     const view = state.views.current;
     if (view === null || compareViews(message.view, view) > 0) {
-      state.future.push({ from: null, message });
+      state.hold({ from: null, message });
       return;
     }
     advance(state, message.id); // Hands the record down, if there is one.

@@ -21,7 +21,7 @@ export function receiveRelayed(state: PrimaryState, from: NodeId, message: Betwe
   const { id } = message;
   const view = state.views.current;
   if (view === null || compareViews(message.view, view) > 0) {
-    state.future.push({ from: null, message: { kind: 'relayed', from, message } });
+    state.hold({ from: null, message: { kind: 'relayed', from, message } });
     return;
   }
   // Not primary here: the sender will learn of the newer view and turn to whoever is.

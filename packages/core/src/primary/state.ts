@@ -69,6 +69,9 @@ export type Early =
   | { readonly from: NodeId; readonly message: FromCopySide }
   | { readonly from: null; readonly message: FromCopySide | FromOwnKeeper };
 
+/** Messages held for a view that has not come; more are dropped: whoever sent them repeats what still matters. */
+const earlyMax = 50_000;
+
 /** Everything the primary side of a member knows. The rules are the functions of this folder; `primary.ts` lists them. */
 export class PrimaryState {
   readonly self: NodeId;
@@ -129,6 +132,11 @@ export class PrimaryState {
   sendTo(to: NodeId, message: ToCopySide): void {
     if (to === this.self) this.effects.push({ kind: 'own', message });
     else if (this.links.has(to)) this.effects.push({ kind: 'send', to, message });
+  }
+
+  /** Keeps a message of a newer view until that view has come (P3). */
+  hold(early: Early): void {
+    if (this.future.length < earlyMax) this.future.push(early);
   }
 
   relay(to: NodeId, message: BetweenApps): void {
