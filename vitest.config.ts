@@ -12,8 +12,9 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts'],
           pool: 'forks',
-          testTimeout: 20_000,
-          hookTimeout: 20_000,
+          // Far above what they take: a slow day is no failure.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

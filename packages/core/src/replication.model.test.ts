@@ -84,7 +84,7 @@ describe('replication', () => {
   });
 
   test('kills, joins, handovers: nothing acknowledged is lost, nothing runs twice', () => {
-    const seeds = Number(process.env['LIMPET_MODEL_SEEDS'] ?? 60);
+    const seeds = Number(process.env['LIMPET_MODEL_SEEDS'] ?? 40);
     for (let seed = 100; seed < 100 + seeds; seed += 1) {
       check(play({ seed, kills: 6, copies: 2, nodes: 4 }, 6, 60), seed);
     }
