@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { Client } from './support/client.ts';
 import { type Cluster, limpetBin, startCluster } from './support/cluster.ts';
 import { killAll } from './support/processes.ts';
-import { type SteadyLoad, startSteadyLoad } from './support/steady-load.ts';
+import { startSteadyLoad } from './support/steady-load.ts';
 import { openStream } from './support/streams.ts';
 import { spanOf, waitUntil } from './support/wait-until.ts';
 
@@ -23,17 +23,6 @@ const ways: readonly (readonly [string, (pid: number) => void])[] = [
   ],
 ];
 
-/**
- * What failed. A connection that the kernel had queued and nobody had accepted when the last listener closed is reset:
- * refused, a moment later than the others. There is one such moment in a stop; a second reset is a failure.
- */
-async function failuresOf(load: SteadyLoad): Promise<readonly string[]> {
-  const failures = [...(await load.end())];
-  const queued = failures.findIndex((failure) => failure.includes('ECONNRESET'));
-  if (queued >= 0) failures.splice(queued, 1);
-  return failures;
-}
-
 test.each(ways)(
   'signals: %s under 50 requests per second: no failed request, exit 0, no process left',
   async (_, send) => {
@@ -44,7 +33,7 @@ test.each(ways)(
     send(cluster.supervisor.pid ?? 0);
     expect(await cluster.ended(12_000)).toBe(0);
     expect(performance.now() - sentAt).toBeLessThan(10_000);
-    expect(await failuresOf(load)).toEqual([]);
+    expect(await load.end()).toEqual([]);
     await nothingLeft(cluster);
     expect(existsSync(join(cluster.runDir, 'sockets', 'control'))).toBe(false);
   },
@@ -83,7 +72,7 @@ test('signals: the terminal is closed under 50 requests per second: no failed re
   await waitUntil(() => load.answered > 50, { what: 'the load' });
   terminal.supervisor.kill('SIGKILL');
   await waitUntil(() => terminal.pids().length === 0, { timeout: 10_000, what: 'every process to end' });
-  expect(await failuresOf(load)).toEqual([]);
+  expect(await load.end()).toEqual([]);
 });
 
 test('limpet stop: from another terminal: start ends with 0, no process left', async () => {
