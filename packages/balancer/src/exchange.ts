@@ -12,7 +12,7 @@ import {
 import type { Dispatcher } from 'undici';
 import { type AnswerHead, readAnswerHead } from './answer-head.ts';
 import type { Downstream } from './downstream.ts';
-import { answerTimeoutMs, heldBytesMax, interimMax, removedAnswerMs } from './limits.ts';
+import { answerTimeoutMs, heldBytesMax, interimMax } from './limits.ts';
 import type { RequestHead } from './request-head.ts';
 import { type Body, Upload } from './upload.ts';
 import type { Upstream } from './upstreams.ts';
@@ -259,16 +259,17 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   /**
    * The worker is proven dead. Its sockets close only when the kernel has freed its memory, a fifth of a second for a
-   * gigabyte; but what it has written is in them already, and is read before this looks: no answer means none will come.
+   * gigabyte; but what it has written is in them already. The second of two turns comes right after a look at all
+   * sockets that began after the proof: what has not begun to arrive by then never will.
    */
   #giveUpOnTheDead(): void {
-    setTimeout(() => {
+    setImmediate(() => {
       setImmediate(() => {
         if (this.#isDone || this.#back !== 'nothing') return;
         if (this.#controller === null) this.#finish({ kind: 'unsent' });
         else this.#controller.abort(new Error('the worker died'));
       });
-    }, removedAnswerMs);
+    });
   }
 
   #finish(result: AttemptResult): void {

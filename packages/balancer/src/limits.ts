@@ -47,8 +47,6 @@ export const deathProofMs = 1_000;
 export const refreshMs = 250;
 /** A client that still sends its body after the answer is read to the end for this long, so that it sees the answer. */
 export const lingerMs = 2_000;
-/** A removed member's answer that has not begun to arrive so long after is given up: the dead write no more. */
-export const removedAnswerMs = 10;
 /** Connections to a removed member are destroyed this long after it was removed. */
 export const removedMs = 2_000;
 /** Without a control link for this long the balancer ends itself. */
