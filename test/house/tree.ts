@@ -20,7 +20,8 @@ export function readTree(root: string): readonly SourceFile[] {
   const walk = (folder: string): void => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
-      if (entry.isDirectory() && !notOurs.has(entry.name)) walk(path);
+      if (notOurs.has(entry.name)) continue; // `.git` is a file where the checkout is one of several.
+      if (entry.isDirectory()) walk(path);
       if (!entry.isFile() || ignoredEndings.some((ending) => entry.name.endsWith(ending))) continue;
       files.push({ path: relative(root, path).split(sep).join('/'), text: readFileSync(path, 'utf8') });
     }
