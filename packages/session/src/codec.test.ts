@@ -168,6 +168,16 @@ describe('codec: pollution', () => {
 });
 
 describe('codec: settled bytes', () => {
+  test('codec: a whole number held as a double: encodes as the integer it is read as', () => {
+    const [double] = new Float64Array([-1]);
+    const box = { half: 1.5, whole: 0.5 };
+    box.whole += box.half - 1;
+    for (const original of [double, box, [box.whole, double], { list: [1.5, 1] }]) {
+      const bytes = encode('x', original);
+      expect(Buffer.from(encode('x', decode(bytes))).equals(bytes)).toBe(true);
+    }
+  });
+
   const dates = fc.date({ noInvalidDate: false });
   const value = fc.anything({
     withBigInt: true,

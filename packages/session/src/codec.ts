@@ -22,15 +22,20 @@ export function encode(attribute: string, value: unknown): Encoded {
   return settle(encodeChecked(attribute, value));
 }
 
-/** Begins an array without holes in V8's format; also a capital A in a string, which costs only time. */
+/**
+ * How V8's format begins an array without holes, and a number held as a double. Also the letters A and N of a string,
+ * which costs only time.
+ */
 const denseArrayTag = 0x41;
+const doubleTag = 0x4e;
 
 /**
- * The bytes that the decoded value encodes to. V8 reads every array as one that may have holes and writes such a one
- * differently, so without this the first reader of an array would find it changed and write it.
+ * The bytes that the decoded value encodes to. V8 reads every array as one that may have holes, and a whole number that
+ * was held as a double (0.5 + 0.5) as an integer, and writes those differently: without this the first reader of such a
+ * value would find it changed and write it.
  */
 export const settle = (bytes: Encoded): Encoded =>
-  bytes.indexOf(denseArrayTag) === -1 ? bytes : serialize(decode(bytes));
+  bytes.indexOf(denseArrayTag) === -1 && bytes.indexOf(doubleTag) === -1 ? bytes : serialize(decode(bytes));
 
 /**
  * The bytes without the walk in front and before `settle`, for comparing a value that was checked when it was stored.
