@@ -1,3 +1,4 @@
+export * from './adoption.ts';
 export * from './assignment.ts';
 export * from './cookie.ts';
 export * from './copy.ts';
