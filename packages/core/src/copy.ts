@@ -2,6 +2,7 @@ import { assign } from './assignment.ts';
 import { Copies, type Copy } from './copy/copies.ts';
 import type { CopyEffect, CopyEvent } from './copy/events.ts';
 import type { NodeId, SessionId } from './ids.ts';
+import type { Lifetimes } from './lifetimes.ts';
 import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
 import type { Rank } from './rank.ts';
 import {
@@ -12,6 +13,7 @@ import {
   ringGained,
   sameMark,
   snapshot,
+  touch,
   workingRecord,
 } from './record.ts';
 import { unreachable } from './unreachable.ts';
@@ -50,10 +52,10 @@ export class CopyMachine {
   #offeredAtMs = 0;
   #effects: CopyEffect[] = [];
 
-  constructor(options: { readonly self: NodeId; readonly rank: Rank }) {
+  constructor(options: Lifetimes & { readonly self: NodeId; readonly rank: Rank }) {
     this.#self = options.self;
     this.#rank = options.rank;
-    this.#copies = new Copies(options.self, options.rank);
+    this.#copies = new Copies(options);
   }
 
   /** Sessions held as copies, tombstones left out; counted now. */
@@ -163,6 +165,7 @@ export class CopyMachine {
     // Older than what is known here: refused without an answer; the sender will enter the view and start over (P3).
     if (order < 0 || view === null) return;
     if (message.kind === 'claim') this.#claim(from ?? this.#self, message.id, view);
+    else if (message.kind === 'touched') this.#touched(from ?? this.#self, message.sessions);
     else this.#accept(from ?? this.#self, view, message);
   }
 
@@ -210,20 +213,29 @@ export class CopyMachine {
       return;
     }
     const current = copy ?? this.#copies.put(id, emptyRecord(id), view);
-    applyCommit(current.record, message.mark, message.commit);
+    applyCommit(current.record, message.mark, message.commit, message.keptFrom);
     const { bury } = message.commit;
     if (bury !== null && message.buried !== null) {
       const old = this.#copies.advance(bury) ?? this.#copies.put(bury, emptyRecord(bury), view);
-      buryUnder(old.record, message.buried, message.commit);
+      buryUnder(old.record, message.buried, message.commit, message.keptFrom);
       this.#keep(from, bury, old, view);
     }
     this.#keep(from, id, current, view);
+  }
+
+  /** P14: gates nothing, so it is not answered; only its primary's word counts. */
+  #touched(from: NodeId, sessions: readonly (readonly [SessionId, number])[]): void {
+    for (const [id, at] of sessions) {
+      const copy = this.#copies.advance(id);
+      if (copy !== undefined && copy.primary === from && !copy.record.deleted) touch(copy.record, at);
+    }
   }
 
   /** Accepted: custody is of this view, and the primary is told so. */
   #keep(from: NodeId, id: SessionId, copy: Copy, view: View): void {
     copy.custody = view;
     copy.complete = true;
+    if (copy.record.deleted) this.#copies.buried(id);
     this.#answer(from, { kind: 'ack', id, view: numberOf(view), version: copy.record.mark.version });
   }
 
@@ -271,6 +283,7 @@ export class CopyMachine {
       copy.complete = false;
       copy.heir = false;
       this.#copies.unconfirmed.add(id);
+      if (record.deleted) this.#copies.buried(id);
       this.#offer(copy.primary, [id]);
     }
     if (copy !== undefined) copy.running = new Set(running);

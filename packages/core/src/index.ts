@@ -5,6 +5,7 @@ export * from './copy.ts';
 export * from './errors.ts';
 export * from './headers.ts';
 export * from './ids.ts';
+export * from './lifetimes.ts';
 export * from './membership.ts';
 export * from './messages.ts';
 export * from './primary.ts';

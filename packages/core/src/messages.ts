@@ -37,6 +37,8 @@ export interface SessionRecord {
   readonly createdAt: number;
   /** Absolute end of life, milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Last use known here, milliseconds since the epoch: what the idle limit counts from (P14). */
+  readonly touchedAt: number;
   readonly log: readonly LogEntry[];
 }
 
@@ -74,12 +76,20 @@ export type ToCopySide =
       /** The mark of the tombstone that `commit.bury` makes in the same write. */
       readonly buried: Mark | null;
       readonly commit: Commit;
+      /** Requests logged before that are forgotten (P2). */
+      readonly keptFrom: number;
     }
   | { readonly kind: 'record'; readonly view: ViewNumber; readonly record: SessionRecord }
   | { readonly kind: 'digest'; readonly id: SessionId; readonly view: ViewNumber; readonly mark: Mark }
   /** The primary has the session, and so has its whole write set: a copy held for safety need not be held any more (P9). */
   | { readonly kind: 'confirmed'; readonly id: SessionId; readonly view: ViewNumber }
   | { readonly kind: 'delivered'; readonly requests: readonly (readonly [SessionId, RequestId])[] }
+  /** When sessions were last used, in a batch; no answer waits for it and none is given (P14). */
+  | {
+      readonly kind: 'touched';
+      readonly sessions: readonly (readonly [SessionId, number])[];
+      readonly view: ViewNumber;
+    }
   | { readonly kind: 'claim'; readonly id: SessionId; readonly view: ViewNumber }
   | { readonly kind: 'relay'; readonly message: BetweenApps };
 

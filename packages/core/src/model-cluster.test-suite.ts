@@ -21,6 +21,7 @@ function dice(seed: number): () => number {
 
 export const key = sipKey(new Uint8Array(16).fill(7));
 export const rank = createRank(key);
+const lifetimes = { idleMs: 1e9, deadlineMs: 10_000 };
 
 export class Worker {
   readonly primary: PrimaryMachine;
@@ -34,8 +35,8 @@ export class Worker {
   constructor(id: NodeId, incarnation: number) {
     this.id = id;
     this.incarnation = incarnation;
-    this.primary = new PrimaryMachine({ self: id, incarnation, rank, idleMs: 1e9 });
-    this.copy = new CopyMachine({ self: id, rank });
+    this.primary = new PrimaryMachine({ self: id, incarnation, rank, ...lifetimes });
+    this.copy = new CopyMachine({ self: id, rank, ...lifetimes });
   }
 }
 

@@ -6,9 +6,11 @@ import { commitHere } from './primary/commit.ts';
 import type { PrimaryEffect, PrimaryEvent, Token } from './primary/events.ts';
 import { close, forward, handDown } from './primary/former.ts';
 import { acknowledge, deliver, flushDelivered, sendRecord, wait } from './primary/gate.ts';
+import { expire } from './primary/life.ts';
 import { receiveRelayed } from './primary/relayed.ts';
 import { type PrimaryOptions, PrimaryState } from './primary/state.ts';
-import { endLateHandovers, enter, expire, linked, report, sweepSome } from './primary/views.ts';
+import { sendTouches, use } from './primary/touch.ts';
+import { endLateHandovers, enter, linked, report, sweepSome } from './primary/views.ts';
 import type { WorkingRecord } from './record.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, type View } from './view.ts';
@@ -114,7 +116,7 @@ export class PrimaryMachine {
         return;
       case 'touch': {
         const entry = state.entries.get(event.id);
-        if (entry !== undefined) entry.touchedAtMs = state.nowMs;
+        if (entry !== undefined) use(state, entry);
         return;
       }
       case 'close':
@@ -125,6 +127,7 @@ export class PrimaryMachine {
         return;
       case 'tick':
         flushDelivered(state);
+        sendTouches(state);
         endLateHandovers(state);
         expire(state);
         report(state);

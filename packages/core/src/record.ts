@@ -3,10 +3,13 @@ import type { Commit, Encoded, LogEntry, Mark, SessionRecord } from './messages.
 import { assert } from './unreachable.ts';
 import { compareViews, type View, type ViewNumber } from './view.ts';
 
-/** Request ids a session remembers at least this long, in milliseconds: twice the longest request deadline (P2). */
-export const logKeptMs = 60_000;
 /** At most this many requests per session are remembered; the oldest go first. */
 export const logEntriesMax = 2_000;
+/**
+ * Bytes of undelivered answers that one session's log keeps; above it the oldest lose their answers, not their ids: a
+ * retry is then told `executed`. Room for four of the largest.
+ */
+export const logAnswerBytesMax = 256 * 1024;
 
 /** A session as a member holds it: the shape of SessionRecord, changed in place by `applyCommit` only. */
 export interface WorkingRecord {
@@ -16,7 +19,10 @@ export interface WorkingRecord {
   deleted: boolean;
   createdAt: number;
   expiresAt: number;
+  touchedAt: number;
   readonly log: Map<RequestId, LogEntry>;
+  /** Bytes of all answers in `log`. */
+  answerBytes: number;
 }
 
 /** The mark before the first version. */
@@ -27,7 +33,17 @@ export const sameMark = (a: Mark, b: Mark): boolean =>
 
 /** A session before its first commit. */
 export function emptyRecord(id: SessionId): WorkingRecord {
-  return { id, mark: noMark, attributes: new Map(), deleted: false, createdAt: 0, expiresAt: 0, log: new Map() };
+  return {
+    id,
+    mark: noMark,
+    attributes: new Map(),
+    deleted: false,
+    createdAt: 0,
+    expiresAt: 0,
+    touchedAt: 0,
+    log: new Map(),
+    answerBytes: 0,
+  };
 }
 
 export function workingRecord(record: SessionRecord): WorkingRecord {
@@ -35,17 +51,30 @@ export function workingRecord(record: SessionRecord): WorkingRecord {
     ...record,
     attributes: new Map(record.attributes),
     log: new Map(record.log.map((entry) => [entry.request, entry])),
+    answerBytes: record.log.reduce((sum, { answer }) => sum + bytesOf(answer), 0),
   };
 }
 
 /** What is sent to a member that lacks the session: a copy, so that later commits do not change it under way. */
 export function snapshot(record: WorkingRecord): SessionRecord {
-  const { id, mark, attributes, deleted, createdAt, expiresAt, log } = record;
-  return { id, mark, attributes: new Map(attributes), deleted, createdAt, expiresAt, log: [...log.values()] };
+  const { id, mark, attributes, deleted, createdAt, expiresAt, touchedAt, log } = record;
+  return {
+    id,
+    mark,
+    attributes: new Map(attributes),
+    deleted,
+    createdAt,
+    expiresAt,
+    touchedAt,
+    log: [...log.values()],
+  };
 }
 
-/** Makes `mark` out of the version before it. The same function on primary and copy: equal inputs, equal records. */
-export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit): void {
+/**
+ * Makes `mark` out of the version before it. The same function on primary and copy: equal inputs, equal records.
+ * `keptFrom`: requests logged before that are forgotten.
+ */
+export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit, keptFrom: number): void {
   record.mark = mark;
   if (commit.create !== null) {
     record.createdAt = commit.create.createdAt;
@@ -54,7 +83,13 @@ export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit): 
   for (const name of commit.change.remove) record.attributes.delete(name);
   for (const [name, value] of commit.change.set) record.attributes.set(name, value);
   if (commit.destroy) bury(record);
-  remember(record, mark.version, commit);
+  touch(record, commit.at);
+  remember(record, mark.version, commit, keptFrom);
+}
+
+/** Later news of a session's use; earlier news changes nothing. */
+export function touch(record: WorkingRecord, at: number): void {
+  if (at > record.touchedAt) record.touchedAt = at;
 }
 
 /** A tombstone keeps its log and its end of life, nothing else (P13). */
@@ -64,32 +99,53 @@ export function bury(record: WorkingRecord): void {
 }
 
 /** The tombstone that `commit.bury` makes of the old id: its log entry is kept under both ids (P15). */
-export function buryUnder(record: WorkingRecord, mark: Mark, commit: Commit): void {
+export function buryUnder(record: WorkingRecord, mark: Mark, commit: Commit, keptFrom: number): void {
   record.mark = mark;
   if (record.expiresAt === 0 && commit.create !== null) record.expiresAt = commit.create.expiresAt;
   bury(record);
-  remember(record, mark.version, commit);
+  touch(record, commit.at);
+  remember(record, mark.version, commit, keptFrom);
 }
 
-function remember(record: WorkingRecord, version: number, commit: Commit): void {
+function remember(record: WorkingRecord, version: number, commit: Commit, keptFrom: number): void {
   const { request, ordinal: commits, answer, at } = commit;
   // Set anew so that the map stays ordered by age: forgetting stops at the first entry that is young enough.
-  record.log.delete(request);
+  forget(record, request);
   record.log.set(request, { request, state: 'committed', version, commits, answer, at });
+  record.answerBytes += bytesOf(answer);
   for (const carried of commit.carries) {
     if (record.log.has(carried)) continue;
     record.log.set(carried, { request: carried, state: 'carried', version, commits: 0, answer: null, at });
   }
-  for (const [id, entry] of record.log) {
-    if (record.log.size <= logEntriesMax && at - entry.at < logKeptMs) break;
-    record.log.delete(id);
+  forgetRequests(record, keptFrom);
+  if (record.answerBytes <= logAnswerBytesMax) return;
+  for (const id of record.log.keys()) {
+    if (record.answerBytes <= logAnswerBytesMax) return;
+    dropAnswer(record, id);
   }
 }
+
+/** Drops what is older than any retry can be: else the log of an idle session would stay as long as the session. */
+export function forgetRequests(record: WorkingRecord, keptFrom: number): void {
+  for (const [id, entry] of record.log) {
+    if (record.log.size <= logEntriesMax && entry.at >= keptFrom) return;
+    forget(record, id);
+  }
+}
+
+function forget(record: WorkingRecord, request: RequestId): void {
+  record.answerBytes -= bytesOf(record.log.get(request)?.answer ?? null);
+  record.log.delete(request);
+}
+
+const bytesOf = (answer: Uint8Array | null): number => answer?.byteLength ?? 0;
 
 /** The answer has left: its bytes need not be kept, the id stays (P2). */
 export function dropAnswer(record: WorkingRecord, request: RequestId): void {
   const entry = record.log.get(request);
-  if (entry !== undefined && entry.answer !== null) record.log.set(request, { ...entry, answer: null });
+  if (entry === undefined || entry.answer === null) return;
+  record.answerBytes -= entry.answer.byteLength;
+  record.log.set(request, { ...entry, answer: null });
 }
 
 /** Views a member has been given and not yet brought all its records to, oldest first; the last one is current. */

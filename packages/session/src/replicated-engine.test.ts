@@ -47,8 +47,8 @@ function mint(kin: SessionId | null): SessionId {
 function make(deadlineMs = 2_000) {
   let offset = 0;
   const now = () => 1_000_000 + performance.now() + offset;
-  const own = new CopyMachine({ self: n1, rank });
-  const buddy = new CopyMachine({ self: n2, rank });
+  const own = new CopyMachine({ self: n1, rank, idleMs, deadlineMs });
+  const buddy = new CopyMachine({ self: n2, rank, idleMs, deadlineMs });
   let reachable = true;
   const late: string[] = [];
   const later = (run: () => void) => void setImmediate(run);

@@ -109,8 +109,8 @@ export class ReplicatedEngine implements Engine {
 
   constructor(options: ReplicatedEngineOptions) {
     this.#options = options;
-    const { node: self, incarnation, rank, idleMs } = options;
-    this.#machine = new PrimaryMachine({ self, incarnation, rank, idleMs });
+    const { node: self, incarnation, rank, idleMs, deadlineMs } = options;
+    this.#machine = new PrimaryMachine({ self, incarnation, rank, idleMs, deadlineMs });
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
   }

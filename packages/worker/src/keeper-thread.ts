@@ -9,6 +9,7 @@ import {
   type FromSupervisor,
   formatAddress,
   type Introduction,
+  type Lifetimes,
   type NodeId,
   sipKey,
   type ToCopySide,
@@ -24,6 +25,7 @@ export interface KeeperData {
   readonly sockets: string;
   readonly version: string;
   readonly rankKey: Uint8Array;
+  readonly lifetimes: Lifetimes;
   readonly port: MessagePort;
 }
 
@@ -38,8 +40,8 @@ const reportAgainMs = 250;
  * The keeper: the copy side of a worker on a thread of its own, so that a page that blocks the app's loop does not make
  * every other node's writes wait. It receives copies, answers claims and follows views by itself.
  */
-const { node, incarnation, sockets, version, rankKey, port } = workerData as KeeperData;
-const machine = new CopyMachine({ self: node, rank: createRank(sipKey(rankKey)) });
+const { node, incarnation, sockets, version, rankKey, lifetimes, port } = workerData as KeeperData;
+const machine = new CopyMachine({ self: node, rank: createRank(sipKey(rankKey)), ...lifetimes });
 const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
 let reported = '';

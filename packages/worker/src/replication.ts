@@ -51,6 +51,7 @@ export async function startReplication(options: {
     sockets,
     version,
     rankKey: welcome.rankKey,
+    lifetimes: { idleMs: welcome.idleMs, deadlineMs: welcome.deadlineMs },
     received: (message) => receive(message),
   });
   const engine = new ReplicatedEngine({

@@ -1,7 +1,8 @@
 import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
+import { type Lifetimes, logKeptMs, tombstoneKeptMs, tombstonesMax } from '../lifetimes.ts';
 import type { Rank } from '../rank.ts';
-import { isSameMember, ViewHistory, type WorkingRecord } from '../record.ts';
+import { forgetRequests, isSameMember, ViewHistory, type WorkingRecord } from '../record.ts';
 import type { View, ViewNumber } from '../view.ts';
 
 /** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
@@ -34,13 +35,20 @@ export class Copies {
   readonly #copies = new Map<SessionId, Copy>();
   /** Never dropped before their primary has confirmed them (P9). */
   readonly unconfirmed = new Set<SessionId>();
+  /** Oldest first. */
+  readonly #tombstones = new Set<SessionId>();
   #oldest: Iterator<[SessionId, Copy]> | null = null;
   /** Copies that the current view made this member primary of. */
   promoted = 0;
 
-  constructor(self: NodeId, rank: Rank) {
-    this.#self = self;
-    this.#rank = rank;
+  readonly #logKeptMs: number;
+  readonly #tombstoneKeptMs: number;
+
+  constructor(options: Lifetimes & { readonly self: NodeId; readonly rank: Rank }) {
+    this.#self = options.self;
+    this.#rank = options.rank;
+    this.#logKeptMs = logKeptMs(options);
+    this.#tombstoneKeptMs = tombstoneKeptMs(options);
   }
 
   get(id: SessionId): Copy | undefined {
@@ -131,22 +139,42 @@ export class Copies {
     if (copy.record.mark.version === 0 || (copy.confirmed && !copy.inWriteSet)) this.drop(id);
   }
 
+  /** It has become a tombstone. */
+  buried(id: SessionId): void {
+    this.#tombstones.add(id);
+  }
+
   drop(id: SessionId): void {
     this.#copies.delete(id);
+    this.#tombstones.delete(id);
     this.unconfirmed.delete(id);
   }
 
-  /** Only the primary expires (P14), but past its absolute end, with a margin, nobody can need a copy any more. */
+  /** Only the primary expires (P14), but past the end of a session or its tombstone, with a margin, nobody can need a copy. */
   forgetEnded(nowMs: number): void {
     this.#oldest ??= this.#copies.entries();
     for (let left = endedPerTick; left > 0; left -= 1) {
       const next = this.#oldest.next();
       if (next.done === true) {
         this.#oldest = null;
-        return;
+        break;
       }
       const [id, { record }] = next.value;
-      if (record.expiresAt !== 0 && nowMs > record.expiresAt + endedMarginMs) this.drop(id);
+      forgetRequests(record, nowMs - this.#logKeptMs - endedMarginMs);
+      const isBuried = record.deleted && nowMs - record.touchedAt > this.#tombstoneKeptMs + endedMarginMs;
+      if (isBuried || (record.expiresAt !== 0 && nowMs > record.expiresAt + endedMarginMs)) this.drop(id);
+    }
+    this.#forgetTombstones();
+  }
+
+  /** The bound on tombstones, kept while every copy is confirmed: no copy that missed a burial can be left then (P13). */
+  #forgetTombstones(): void {
+    if (this.unconfirmed.size > 0) return;
+    let left = endedPerTick;
+    for (const id of this.#tombstones) {
+      if (this.#tombstones.size <= tombstonesMax || left === 0) return;
+      left -= 1;
+      this.drop(id);
     }
   }
 }

@@ -7,6 +7,7 @@ import type { Token } from './events.ts';
 import { demote } from './former.ts';
 import { release, sendRecord } from './gate.ts';
 import { type Entry, type PrimaryState, unsynced } from './state.ts';
+import { isIdle, isOver, use } from './touch.ts';
 
 /**
  * P5: brings one entry to the current view, through every view in between; undefined when it is no longer held here.
@@ -66,11 +67,15 @@ export function endHandover(state: PrimaryState, entry: Entry): void {
   for (const token of blocked) opened(state, entry, token);
 }
 
-/** Gives the record to a request. A session found idle past its limit ends here, whether or not the sweep has come by. */
+/** Gives the record to a request. A session found past a limit ends here, whether or not the sweep has come by. */
 export function opened(state: PrimaryState, entry: Entry, token: Token): void {
+  if (isOver(state, entry.record)) {
+    state.effects.push({ kind: 'opened', token, record: null });
+    return;
+  }
   const { id, deleted } = entry.record;
   const alone = (state.running.get(id)?.size ?? 0) <= 1;
-  if (!deleted && alone && state.nowMs - entry.touchedAtMs > state.idleMs) endIdle(state, entry);
-  entry.touchedAtMs = state.nowMs;
+  if (!deleted && alone && isIdle(state, entry)) endIdle(state, entry);
+  use(state, entry);
   state.effects.push({ kind: 'opened', token, record: entry.record });
 }

@@ -6,6 +6,7 @@ import { advance, opened } from './advance.ts';
 import type { Token } from './events.ts';
 import { confirm, release, settle, sync } from './gate.ts';
 import { type Entry, type Opening, type PrimaryState, unsynced } from './state.ts';
+import { isOver } from './touch.ts';
 
 /** How long a new primary holds a session's requests for those still running at the former one, in milliseconds (P10). */
 export const handoverWaitMs = 2_000;
@@ -82,7 +83,7 @@ export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): voi
   if (opening.answers.size < opening.expected.size && !answer.heir) return;
   state.openings.delete(id);
   const best = newest(opening.answers.values());
-  if (best === null) {
+  if (best === null || isOver(state, best)) {
     if (state.unknown.size < unknownMax) state.unknown.add(id);
     for (const token of opening.tokens) state.effects.push({ kind: 'opened', token, record: null });
     for (const { from: reply, message } of opening.relayed) {
@@ -103,7 +104,10 @@ function newest(answers: Iterable<Claimed>): Claimed['record'] {
 
 function isNewer(a: Claimed, b: Claimed): boolean {
   const custody = compareViews(a.custody ?? noMark.view, b.custody ?? noMark.view);
-  return custody > 0 || (custody === 0 && (a.record?.mark.version ?? 0) > (b.record?.mark.version ?? 0));
+  if (custody !== 0) return custody > 0;
+  const version = (a.record?.mark.version ?? 0) - (b.record?.mark.version ?? 0);
+  // A tombstone wins a tie (P13).
+  return version > 0 || (version === 0 && a.record?.deleted === true && b.record?.deleted === false);
 }
 
 function take(state: PrimaryState, opening: Opening, record: WorkingRecord): void {
@@ -149,10 +153,11 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, marks: 
     blocked: [],
     buries: null,
     holders: new Set(marks.keys()),
-    touchedAtMs: state.nowMs,
+    graceMs: record.mark.version === 0 ? 0 : state.touchGraceMs,
   };
   state.entries.set(id, entry);
   state.unknown.delete(id);
+  if (record.deleted) state.tombstones.add(id);
   if (record.mark.version === 0) return entry;
   if (others.length > 0) state.unprotected.add(id);
   for (const member of others) sync(state, entry, member, marks.get(member) ?? null);

@@ -35,16 +35,28 @@ export function commitHere(
   const previous = record.mark;
   const mark: Mark = { version: previous.version + 1, view, by: state.address };
   const buried: Mark | null = old === undefined ? null : { ...mark, version: old.record.mark.version + 1 };
-  applyCommit(record, mark, commit);
+  const keptFrom = logKeptFrom(state, entry, commit.at);
+  applyCommit(record, mark, commit, keptFrom);
+  state.touched.delete(record.id);
   if (old !== undefined && buried !== null) {
-    buryUnder(old.record, buried, commit);
+    buryUnder(old.record, buried, commit, keptFrom);
+    state.touched.delete(old.record.id);
+    state.tombstones.add(old.record.id);
     entry.buries = commit.bury;
   }
+  if (commit.destroy) state.tombstones.add(record.id);
   for (const member of entry.others) {
-    state.sendTo(member, { kind: 'write', id: record.id, view, previous, mark, buried, commit });
+    state.sendTo(member, { kind: 'write', id: record.id, view, previous, mark, buried, commit, keptFrom });
   }
   if (previous.version === 0 && entry.others.length > 0) state.unprotected.add(record.id);
   wait(state, entry, mark.version, done);
+}
+
+/** A request still running may be retried whenever its worker dies: its entry, however old, and all after it stay (P2). */
+function logKeptFrom(state: PrimaryState, { record }: Entry, at: number): number {
+  let from = at - state.logKeptMs;
+  for (const request of state.running.get(record.id) ?? []) from = Math.min(from, record.log.get(request)?.at ?? from);
+  return from;
 }
 
 /** An idle session ends with a tombstone, an ordinary numbered write (P13, P14). */

@@ -13,8 +13,7 @@ import type { Entry, Former, PrimaryState } from './state.ts';
 export function demote(state: PrimaryState, entry: Entry): void {
   const { record, blocked, waiters } = entry;
   const { id } = record;
-  state.entries.delete(id);
-  state.unprotected.delete(id);
+  state.drop(id);
   handDown(state, id, record.mark.version === 0 ? null : entry);
   for (const token of blocked) state.effects.push({ kind: 'moved', token });
   const former: Former = state.formers.get(id) ?? { target: null, running: new Map(), pending: new Map() };
@@ -49,7 +48,7 @@ export function forward(
   }
   const record = former.running.get(request);
   // The next difference of a request of this session starts from what this one changed.
-  if (commit !== null && record !== undefined) applyCommit(record, record.mark, commit);
+  if (commit !== null && record !== undefined) applyCommit(record, record.mark, commit, commit.at - state.logKeptMs);
   addPending(state, former, id, token, request, commit);
 }
 
@@ -63,6 +62,7 @@ function addPending(
 ): void {
   state.sequence += 1;
   former.pending.set(state.sequence, { token, commit, request });
+  state.forwards.set(state.sequence, id);
   sendPending(state, former, id, state.sequence);
 }
 
@@ -96,14 +96,14 @@ export function retarget(state: PrimaryState, before: View | null, view: View): 
 
 /** The new primary's word on a forward or a held response. */
 export function forwarded(state: PrimaryState, { sequence, verdict }: BetweenApps & { kind: 'forwarded' }): void {
-  for (const [id, former] of state.formers) {
-    const pending = former.pending.get(sequence);
-    if (pending === undefined) continue;
-    former.pending.delete(sequence);
-    state.effects.push({ kind: 'settled', token: pending.token, settled: { kind: verdict } });
-    forget(state, id, former);
-    return;
-  }
+  const id = state.forwards.get(sequence);
+  const former = id === undefined ? undefined : state.formers.get(id);
+  const pending = former?.pending.get(sequence);
+  if (id === undefined || former === undefined || pending === undefined) return;
+  former.pending.delete(sequence);
+  state.forwards.delete(sequence);
+  state.effects.push({ kind: 'settled', token: pending.token, settled: { kind: verdict } });
+  forget(state, id, former);
 }
 
 /** A request no longer runs here. */

@@ -50,7 +50,7 @@ const commitOf = (ordinal: number, create: Commit['create']): Commit => ({
 });
 
 function machineOf(self: typeof n1): PrimaryMachine {
-  const machine = new PrimaryMachine({ self, incarnation: 1, rank, idleMs: 1e9 });
+  const machine = new PrimaryMachine({ self, incarnation: 1, rank, idleMs: 1e9, deadlineMs: 10_000 });
   return machine;
 }
 

@@ -1,5 +1,6 @@
 import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
+import { type Lifetimes, logKeptMs, tombstoneKeptMs, touchEveryMs, touchGraceMs } from '../lifetimes.ts';
 import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, ToCopySide } from '../messages.ts';
 import type { Rank } from '../rank.ts';
 import { ViewHistory, type WorkingRecord } from '../record.ts';
@@ -28,7 +29,8 @@ export interface Entry {
   buries: SessionId | null;
   /** Holders to be told once the whole write set has it; not before, else they would report a view done too early (P9). */
   readonly holders: Set<NodeId>;
-  touchedAtMs: number;
+  /** How much later than it says the session may have been used: it was taken over from another member (P14). */
+  graceMs: number;
 }
 
 /** Someone waits for a version to be safe: a response of this worker, or one held at the former primary. */
@@ -78,9 +80,15 @@ export class PrimaryState {
   readonly address: string;
   readonly rank: Rank;
   readonly idleMs: number;
+  readonly touchEveryMs: number;
+  readonly touchGraceMs: number;
+  readonly logKeptMs: number;
+  readonly tombstoneKeptMs: number;
   readonly views = new ViewHistory();
   readonly entries = new Map<SessionId, Entry>();
   readonly formers = new Map<SessionId, Former>();
+  /** The session of every `pending` of a former, by its sequence number. */
+  readonly forwards = new Map<number, SessionId>();
   readonly openings = new Map<SessionId, Opening>();
   /** Every request that has opened a session here and not closed it. */
   readonly running = new Map<SessionId, Set<RequestId>>();
@@ -93,6 +101,11 @@ export class PrimaryState {
   /** Members whose keeper can be reached, by incarnation. */
   readonly links = new Map<NodeId, number>();
   delivered: [SessionId, RequestId][] = [];
+  /** Used since the copies were told of it. */
+  readonly touched = new Set<SessionId>();
+  touchesSentAtMs = 0;
+  /** Ended sessions that are remembered, oldest first. */
+  readonly tombstones = new Set<SessionId>();
   future: Early[] = [];
   /** Messages for this member's own app loop, taken up at the end of the step. */
   readonly loopback: Relayed[] = [];
@@ -107,6 +120,10 @@ export class PrimaryState {
     this.address = formatAddress({ id: options.self, incarnation: options.incarnation });
     this.rank = options.rank;
     this.idleMs = options.idleMs;
+    this.touchEveryMs = touchEveryMs(options);
+    this.touchGraceMs = touchGraceMs(options);
+    this.logKeptMs = logKeptMs(options);
+    this.tombstoneKeptMs = tombstoneKeptMs(options);
   }
 
   get view(): View {
@@ -139,16 +156,22 @@ export class PrimaryState {
     if (this.future.length < earlyMax) this.future.push(early);
   }
 
+  /** Nothing of the session is held here any more. */
+  drop(id: SessionId): void {
+    this.entries.delete(id);
+    this.unprotected.delete(id);
+    this.tombstones.delete(id);
+    this.touched.delete(id);
+  }
+
   relay(to: NodeId, message: BetweenApps): void {
     if (to === this.self) this.loopback.push({ from: to, message });
     else this.sendTo(to, { kind: 'relay', message });
   }
 }
 
-export interface PrimaryOptions {
+export interface PrimaryOptions extends Lifetimes {
   readonly self: NodeId;
   readonly incarnation: number;
   readonly rank: Rank;
-  /** Idle limit of a session, in milliseconds. */
-  readonly idleMs: number;
 }

@@ -2,13 +2,9 @@ import type { NodeId } from '../ids.ts';
 import { numberOf, type View } from '../view.ts';
 import { advance, endHandover } from './advance.ts';
 import { askAgain, restartClaims } from './claim.ts';
-import { endIdle } from './commit.ts';
 import { resendPending, retarget } from './former.ts';
 import { sendRecord } from './gate.ts';
 import { type PrimaryState, unsynced } from './state.ts';
-
-/** Records looked at per tick for the end of their life. */
-const endedPerTick = 200;
 
 /** A newer view: claims start over, forwards find their new target, and the sweep begins. False: not newer. */
 export function enter(state: PrimaryState, view: View): boolean {
@@ -73,27 +69,5 @@ export function endLateHandovers(state: PrimaryState): void {
     const entry = state.entries.get(id);
     if (entry?.handover == null) state.handovers.delete(id);
     else if (state.nowMs >= entry.handover.untilMs) endHandover(state, entry);
-  }
-}
-
-/** Ends idle sessions with a tombstone and forgets what is past its absolute end, a slice per tick (P14). */
-export function expire(state: PrimaryState): void {
-  state.oldest ??= state.entries.entries();
-  for (let left = endedPerTick; left > 0; left -= 1) {
-    const next = state.oldest.next();
-    if (next.done === true) {
-      state.oldest = null;
-      return;
-    }
-    const [id, { record, touchedAtMs, waiters }] = next.value;
-    if (record.mark.version === 0 || state.running.has(id)) continue;
-    if (state.nowMs > record.expiresAt) {
-      if (waiters.length > 0) continue;
-      state.entries.delete(id);
-      state.unprotected.delete(id);
-    } else if (!record.deleted && state.nowMs - touchedAtMs > state.idleMs) {
-      const entry = advance(state, id);
-      if (entry !== undefined) endIdle(state, entry);
-    }
   }
 }
