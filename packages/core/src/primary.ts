@@ -56,7 +56,10 @@ export class PrimaryMachine {
   silent(id: SessionId): readonly NodeId[] {
     const { openings, entries, formers } = this.#state;
     const opening = openings.get(id);
-    if (opening !== undefined) return [...opening.expected].filter((member) => !opening.answers.has(member));
+    if (opening !== undefined) {
+      if (!opening.answers.has(this.#state.self)) return [this.#state.self]; // The others are asked after it.
+      return [...opening.expected].filter((member) => !opening.answers.has(member));
+    }
     const entry = entries.get(id);
     if (entry?.handover != null) return [...new Set(entry.handover.running.values())];
     if (entry !== undefined) {

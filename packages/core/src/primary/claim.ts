@@ -36,7 +36,10 @@ export function create(state: PrimaryState, id: SessionId, token: Token): void {
   else state.effects.push({ kind: 'moved', token });
 }
 
-/** P6: asks every member's copy side, its own included. */
+/**
+ * P6: asks every member's copy side. The own one first: after a death it mostly has it all (`heir`), and its users need
+ * not wait for the others, nor every node answer for every session of the dead.
+ */
 export function claim(state: PrimaryState, id: SessionId): Opening {
   const known = state.openings.get(id);
   if (known !== undefined) return known;
@@ -44,7 +47,7 @@ export function claim(state: PrimaryState, id: SessionId): Opening {
   const expected = new Set(Object.values(view.members).map((member) => member.id));
   const opening: Opening = { view, expected, answers: new Map(), tokens: [], relayed: [] };
   state.openings.set(id, opening);
-  for (const member of expected) ask(state, opening, id, member);
+  ask(state, opening, id, state.self);
   return opening;
 }
 
@@ -54,6 +57,7 @@ const ask = (state: PrimaryState, opening: Opening, id: SessionId, member: NodeI
 /** The link to a member is new: what it was asked before may be lost. */
 export function askAgain(state: PrimaryState, member: NodeId): void {
   for (const [id, opening] of state.openings) {
+    if (!opening.answers.has(state.self)) continue; // Asked only after the own copy side.
     if (opening.expected.has(member) && !opening.answers.has(member)) ask(state, opening, id, member);
   }
 }
@@ -78,9 +82,12 @@ export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): voi
   const { id } = answer;
   const opening = state.openings.get(id);
   if (opening?.expected.has(from) !== true || compareViews(opening.view, answer.view) !== 0) return;
+  const isFirst = from === state.self && !opening.answers.has(from);
   opening.answers.set(from, answer);
-  // After a death the buddy has it all: its users need not wait for the others, one of which may be slow.
-  if (opening.answers.size < opening.expected.size && !answer.heir) return;
+  if (opening.answers.size < opening.expected.size && !answer.heir) {
+    if (isFirst) for (const member of opening.expected) if (member !== from) ask(state, opening, id, member);
+    return;
+  }
   state.openings.delete(id);
   const best = newest(opening.answers.values());
   if (best === null || isOver(state, best)) {
