@@ -142,6 +142,7 @@ export class Balancer {
         this.#start();
         return;
       case 'settled':
+      case 'suspects':
         this.#cluster.tell(message);
         return;
       case 'probe':

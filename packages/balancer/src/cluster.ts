@@ -43,6 +43,8 @@ export class Cluster {
   readonly #lastRing = new Map<NodeId, View>();
   #settled: { readonly view: ViewNumber; readonly whole: boolean } | null = null;
   readonly #deaths = new Map<string, Death>();
+  /** Addresses of the members that are suspect. */
+  #suspects: ReadonlySet<string> = new Set();
   readonly #waiters = new Set<Waiter>();
   readonly #onView: (view: View) => void;
 
@@ -102,10 +104,15 @@ export class Cluster {
     this.#wake();
   }
 
-  tell(message: Extract<FromSupervisor, { kind: 'views' | 'settled' }>): void {
+  tell(message: Extract<FromSupervisor, { kind: 'views' | 'settled' | 'suspects' }>): void {
     if (message.kind === 'settled') {
       this.#settled = message;
       this.#wake();
+      return;
+    }
+    if (message.kind === 'suspects') {
+      this.#suspects = new Set(message.members.map(formatAddress));
+      if (this.view !== null) this.#swap(this.view);
       return;
     }
     for (const death of message.deaths) this.#noteDeath(death);
@@ -135,7 +142,8 @@ export class Cluster {
 
   #swap(view: View): void {
     assert(this.#rankKey !== null, 'views come after the welcome');
-    this.#table = planRoutes(view, createRank(sipKey(this.#rankKey)));
+    const isSuspect = (member: Member) => this.#suspects.has(formatAddress(member));
+    this.#table = planRoutes(view, createRank(sipKey(this.#rankKey)), isSuspect);
     for (const node of view.ring) this.#lastRing.set(node, view);
   }
 

@@ -4,6 +4,7 @@ export * from './cookie.ts';
 export * from './copy.ts';
 export * from './errors.ts';
 export * from './headers.ts';
+export * from './health.ts';
 export * from './ids.ts';
 export * from './lifetimes.ts';
 export * from './membership.ts';

@@ -1,5 +1,5 @@
 import type { NodeId, RequestId, SessionId } from './ids.ts';
-import type { View, ViewNumber } from './view.ts';
+import type { Member, View, ViewNumber } from './view.ts';
 
 /** An attribute's value as the codec encoded it. Never re-serialised on its way: copies are equal byte by byte. */
 export type Encoded = Uint8Array;
@@ -202,6 +202,8 @@ export type FromSupervisor =
   | { readonly kind: 'views'; readonly views: readonly View[]; readonly deaths: readonly Death[] }
   /** Every session has its copies in this view and every wanted node is in the ring or given up (`whole`). */
   | { readonly kind: 'settled'; readonly view: ViewNumber; readonly whole: boolean }
+  /** To a balancer: these members are suspect now, all others are not (P8). They get no new sessions. */
+  | { readonly kind: 'suspects'; readonly members: readonly Pick<Member, 'id' | 'incarnation'>[] }
   /** To a balancer: send a probe for a placement whose primary was `node`, report when it is served. */
   | { readonly kind: 'probe'; readonly node: NodeId; readonly sequence: number }
   /** Finish what runs, then exit 0. */
@@ -233,6 +235,8 @@ export type ToSupervisor =
       readonly promoted: number;
       readonly bytes: number;
     }
+  /** Of a keeper, every `beatMs` (P8): its process runs. `turns` changes while the app's loop comes round. `inspected`: a debugger is open. */
+  | { readonly kind: 'beat'; readonly turns: number; readonly inspected: boolean }
   /** A balancer saw a connection to this member end: look at it now (P7). */
   | { readonly kind: 'reset'; readonly node: NodeId; readonly incarnation: number }
   | { readonly kind: 'probed'; readonly sequence: number; readonly ok: boolean }

@@ -21,12 +21,21 @@ export interface RoutingTable {
   readonly rank: Rank;
 }
 
-/** The routing table of a view. */
-export function planRoutes(view: View, rank: Rank): RoutingTable {
+/** The routing table of a view. `isSuspect`: takes no new sessions while there is a member that is not (P8). */
+export function planRoutes(
+  view: View,
+  rank: Rank,
+  isSuspect: (member: Member) => boolean = () => false,
+): RoutingTable {
   const isListed = (node: NodeId) => view.members[node] !== undefined && !view.leaving.includes(node);
   const homes = view.ring.filter(isListed);
   const staying = homes.filter((node) => view.next === null || view.next.includes(node));
-  return { view, homes, open: staying.length > 0 ? staying : homes, rank };
+  const open = staying.length > 0 ? staying : homes;
+  const sound = open.filter((node) => {
+    const member = view.members[node];
+    return member !== undefined && !isSuspect(member);
+  });
+  return { view, homes, open: sound.length > 0 ? sound : open, rank };
 }
 
 /**
