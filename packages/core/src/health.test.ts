@@ -115,7 +115,11 @@ describe('health: the two clocks', () => {
   });
 
   test('a process stops for 0.9 s: nothing; for 2 s: suspect, then cleared', () => {
-    const story = new Story().pass(900, { stopped: [n2] }).pass(1_000).pass(2_000, { stopped: [n2] }).pass(5_000);
+    const story = new Story()
+      .pass(900, { stopped: [n2] })
+      .pass(1_000)
+      .pass(2_000, { stopped: [n2] })
+      .pass(5_000);
     expect(story.lines).toEqual(['2.9 s suspect n2 process', '4.0 s cleared n2']);
   });
 
@@ -131,7 +135,10 @@ describe('health: the two clocks', () => {
   test('a process was stopped for long: its loop is not held to have been blocked meanwhile', () => {
     const story = new Story([n1, n2], 5_000);
     story.enter(viewOf(2, [n1])); // Somebody left: n1 may hold the only copy, so it is not killed at once.
-    story.pass(20_000, { stopped: [n1] }).pass(4_000, { blocked: [n1] }).pass(1_000);
+    story
+      .pass(20_000, { stopped: [n1] })
+      .pass(4_000, { blocked: [n1] })
+      .pass(1_000);
     expect(story.lines.filter((line) => line.includes('kill'))).toEqual([]);
   });
 
@@ -172,7 +179,10 @@ describe('health: the guards', () => {
   test('machine: everyone is silent at once and wakes one after the other: nobody is killed', () => {
     const all = [n1, n2, n3, n4];
     const story = new Story().pass(10_000, { stopped: all });
-    story.pass(300, { stopped: [n2, n3, n4] }).pass(300, { stopped: [n3, n4] }).pass(2_900, { stopped: [n4] });
+    story
+      .pass(300, { stopped: [n2, n3, n4] })
+      .pass(300, { stopped: [n3, n4] })
+      .pass(2_900, { stopped: [n4] });
     story.pass(5_000);
     expect(story.lines.filter((line) => line.includes('kill'))).toEqual([]);
     expect(story.lines.filter((line) => line.includes('cleared'))).toHaveLength(4);
@@ -202,12 +212,18 @@ describe('health: the guards', () => {
   });
 
   test('machine: the supervisor was late while one was silent: suspect all the time, killed 3 s after', () => {
-    const story = new Story().pass(2_500, { stopped: [n1] }).oversleep(400).pass(5_000, { stopped: [n1] });
+    const story = new Story()
+      .pass(2_500, { stopped: [n1] })
+      .oversleep(400)
+      .pass(5_000, { stopped: [n1] });
     expect(story.lines).toEqual(['1.0 s suspect n1 process', '5.9 s kill n1 process']);
   });
 
   test('machine: late by no more than a busy turn: what was heard counts', () => {
-    const story = new Story().pass(2_500, { stopped: [n1] }).oversleep(250).pass(5_000, { stopped: [n1] });
+    const story = new Story()
+      .pass(2_500, { stopped: [n1] })
+      .oversleep(250)
+      .pass(5_000, { stopped: [n1] });
     expect(story.lines.at(-1)).toBe('3.0 s kill n1 process');
   });
 

@@ -90,6 +90,19 @@ describe('route', () => {
     expect(nodeOf(decideRoute(tableOf({ ring: [n2] }), null, idle, [0, 0], n2))).toBe(n2);
   });
 
+  test('no session: a suspect: gets none while another does not, and its own sessions stay with it', () => {
+    const view = tableOf().view;
+    const table = planRoutes(view, rank, ({ id, incarnation }) => id === n2 && incarnation === 1);
+    for (let at = 0; at < 20; at++) expect(nodeOf(decideRoute(table, null, idle, [at / 20, 0.5]))).not.toBe(n2);
+    for (let seed = 0; seed < 50; seed++) {
+      expect(decideRoute(table, newId(seed), idle, [0, 0])).toEqual(decideRoute(tableOf(), newId(seed), idle, [0, 0]));
+    }
+  });
+
+  test('no session: every member is suspect: any of them, as if none were', () => {
+    expect(planRoutes(tableOf().view, rank, () => true).open).toEqual([n1, n2, n3]);
+  });
+
   test('empty ring: nowhere', () => {
     expect(decideRoute(tableOf({ ring: [] }), null, idle, [0, 0]).kind).toBe('none');
     expect(decideRoute(tableOf({ ring: [] }), newId(1), idle, [0, 0]).kind).toBe('none');

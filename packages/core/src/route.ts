@@ -22,11 +22,7 @@ export interface RoutingTable {
 }
 
 /** The routing table of a view. `isSuspect`: takes no new sessions while there is a member that is not (P8). */
-export function planRoutes(
-  view: View,
-  rank: Rank,
-  isSuspect: (member: Member) => boolean = () => false,
-): RoutingTable {
+export function planRoutes(view: View, rank: Rank, isSuspect: (member: Member) => boolean = () => false): RoutingTable {
   const isListed = (node: NodeId) => view.members[node] !== undefined && !view.leaving.includes(node);
   const homes = view.ring.filter(isListed);
   const staying = homes.filter((node) => view.next === null || view.next.includes(node));

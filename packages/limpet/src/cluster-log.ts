@@ -68,6 +68,8 @@ export function formatEvent(
       return [screen.paint('red', `${event.node} stays down: ${formatReason(event.reason)}`)];
     case 'balancer-died':
       return [screen.paint('yellow', `${event.balancer} died (${event.how}), another one takes its place`)];
+    case 'health':
+      return [screen.paint('yellow', event.message)];
     case 'warning':
       return [screen.paint('yellow', `warning: ${event.message}`)];
     case 'stopping':

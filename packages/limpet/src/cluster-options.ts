@@ -34,6 +34,7 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     deadlineMs: settings.deadline,
     idleMs: settings.idle,
     absoluteMs: settings.absolute,
+    hangKillMs: settings.hangKill,
     readyTimeoutMs: settings.readyTimeout,
   };
 }

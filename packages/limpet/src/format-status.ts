@@ -62,8 +62,9 @@ const cellsOf = (node: ShownNode): readonly string[] => [
 const formatCopying = ({ settled, unprotected }: ShownStatus): string =>
   settled ? 'settled' : `copying${unprotected > 0 ? ` (${count(unprotected, 'session')} short of copies)` : ''}`;
 
-function formatReason({ id, reason, givenUp }: ShownNode): readonly string[] {
+function formatReason({ id, health, reason, givenUp }: ShownNode): readonly string[] {
   if (reason === null) return [];
+  if (health === 'suspect') return [`${id} is suspect: ${reason}`];
   return [givenUp ? `${id} stays down: ${reason}` : `${id} was started anew: ${reason}`];
 }
 

@@ -37,5 +37,6 @@ const levels: { readonly [kind in ClusterEvent['kind']]?: 'warn' | 'error' } = {
   'node-failed': 'error',
   'all-failed': 'error',
   'balancer-died': 'warn',
+  health: 'warn',
   warning: 'warn',
 };

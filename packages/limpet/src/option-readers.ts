@@ -51,6 +51,17 @@ export const duration = (minMs: number, maxMs: number): Reader<number> => ({
   },
 });
 
+/** A duration, or 0 for never. */
+export function durationOrNever(minMs: number, maxMs: number): Reader<number> {
+  const some = duration(minMs, maxMs);
+  const never = duration(0, 0);
+  return {
+    ...some,
+    allowed: `0 for never, or ${some.allowed}`,
+    read: (written, folder) => never.read(written, folder) ?? some.read(written, folder),
+  };
+}
+
 export function formatDuration(ms: number): string {
   for (const unit of ['h', 'm', 's']) {
     const size = unitMs[unit] ?? 1;

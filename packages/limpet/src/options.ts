@@ -1,6 +1,7 @@
 import {
   choice,
   duration,
+  durationOrNever,
   networks,
   path,
   paths,
@@ -29,6 +30,7 @@ export interface Settings {
   readonly idle: number;
   readonly absolute: number;
   readonly readyTimeout: number;
+  readonly hangKill: number;
   readonly nodeArgs: readonly string[];
   readonly envFile: readonly string[];
   readonly log: 'pretty' | 'json' | null;
@@ -153,6 +155,12 @@ export const options: { readonly [K in OptionName]: Option<Settings[K]> } = {
     byDefault: '60s',
     means: 'Time the app may take from its start to listening.',
     effect: 'Longer: a start that hangs is noticed later.',
+  },
+  hangKill: {
+    reader: durationOrNever(2 * second, 3600 * second),
+    byDefault: '30s',
+    means: 'A node whose event loop has been blocked for so long is killed, and its sessions go on at their buddies.',
+    effect: 'Longer: users of a hung node wait longer. Never while a debugger is open. 0: never.',
   },
   nodeArgs: {
     reader: words,

@@ -6,6 +6,7 @@ import { Control } from './control.ts';
 import { keepCrashLog } from './crash-log.ts';
 import { DeathReports } from './deaths.ts';
 import type { ClusterEvent, DeathReport } from './events.ts';
+import { Health } from './health.ts';
 import type { Keys } from './keys.ts';
 import { Kills } from './kills.ts';
 import type { Listener } from './listener.ts';
@@ -43,6 +44,7 @@ export class ClusterRun implements Cluster {
   readonly #control = new Control();
   readonly #loop: ViewLoop;
   readonly #workers: Workers;
+  readonly #health: Health;
   readonly #balancers: Balancers;
   readonly #deaths: DeathReports;
   readonly #losses: Losses;
@@ -67,10 +69,16 @@ export class ClusterRun implements Cluster {
     this.#deaths = new DeathReports((report) => this.#reported(report));
     this.#workers = new Workers(this.#places, {
       emit,
-      ready: ({ id }, { incarnation }) => this.#loop.step({ kind: 'ready', node: id, incarnation, weight: 1 }),
+      ready: ({ id }, { incarnation }) => {
+        const ready = { kind: 'ready', node: id, incarnation, weight: 1 } as const;
+        this.#health.step(ready);
+        this.#loop.step(ready);
+      },
       died: (corpse) => this.#died(corpse),
       givenUp: (slot, reason) => this.#givenUp(slot, reason),
     });
+    const { hangKillMs } = options;
+    this.#health = new Health({ hangKillMs, workers: this.#workers, control: this.#control, emit });
     this.#balancers = new Balancers(this.#places, {
       emit,
       ready: () => this.#checkReady(),
@@ -123,6 +131,7 @@ export class ClusterRun implements Cluster {
         workers: this.#workers,
         balancers: this.#balancers,
         deaths: this.#deaths,
+        health: this.#health,
         cluster: this,
       });
       await this.#control.open(sockets, reports);
@@ -148,6 +157,7 @@ export class ClusterRun implements Cluster {
       runDir: run.path,
       view: this.#loop.view,
       settled: this.#loop.settled,
+      suspicionOf: (node) => this.#health.suspicionOf(node),
       url: this.url,
       adminUrl: this.adminUrl,
       startedAt,
@@ -182,6 +192,7 @@ export class ClusterRun implements Cluster {
     const hasFailed = this.#phase === 'failed';
     this.#phase = 'stopping';
     if (!hasFailed) this.#emit({ kind: 'stopping' });
+    this.#health.close();
     this.#workers.stopStarting();
     this.#balancers.stopStarting();
     // The balancers hold it still: they take what is in the queue, then close it.
@@ -207,6 +218,7 @@ export class ClusterRun implements Cluster {
   #died(corpse: Corpse): void {
     // Once the balancers have ended nobody asks any more: no view, no copies made for the last seconds.
     if (this.#phase === 'stopping' && this.#balancers.processes.length === 0) return;
+    this.#health.step({ kind: 'died', death: corpse.death });
     const report = this.#losses.died(corpse);
     if (report === null) this.#kills.gone(corpse.death);
     else if (this.#phase !== 'stopping') this.#emit({ kind: 'died', report });
@@ -214,6 +226,7 @@ export class ClusterRun implements Cluster {
 
   #published(view: View, before: View | null, deaths: readonly Death[]): void {
     if (deaths.length > 0) this.#losses.published(view);
+    this.#health.step({ kind: 'view', view });
     for (const id of view.ring) {
       const incarnation = view.members[id]?.incarnation ?? 0;
       if (before?.ring.includes(id) && before.members[id]?.incarnation === incarnation) continue;

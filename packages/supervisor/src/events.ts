@@ -1,4 +1,4 @@
-import type { ViewNumber } from '@limpet/core';
+import type { Clock, Guard, ViewNumber } from '@limpet/core';
 
 /** What one death did, figure by figure; null while, or because, it is not known. */
 export interface DeathReport {
@@ -72,6 +72,17 @@ export type ClusterEvent =
   | { readonly kind: 'node-failed'; readonly node: string; readonly reason: string }
   /** The node is in the ring: at the start, or again. */
   | { readonly kind: 'node-joined'; readonly node: string; readonly incarnation: number; readonly view: ViewNumber }
+  /** A member is silent, is heard again, is killed for it, or would be but for a guard (P8). `message` says it to people. */
+  | {
+      readonly kind: 'health';
+      readonly change: 'suspect' | 'cleared' | 'kill' | 'spared';
+      readonly node: string;
+      readonly incarnation: number;
+      readonly clock: Clock | null;
+      readonly silentMs: number | null;
+      readonly guard: Guard | null;
+      readonly message: string;
+    }
   | { readonly kind: 'balancer-died'; readonly balancer: string; readonly how: string }
   /** No node could be started. */
   | { readonly kind: 'all-failed'; readonly reason: string }

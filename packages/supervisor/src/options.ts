@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly idleMs: number;
   /** Sessions end after so many milliseconds whatever happens. */
   readonly absoluteMs: number;
+  /** A worker whose loop stands for so many milliseconds is killed; 0: never. 30,000 is usual. */
+  readonly hangKillMs: number;
   /** A worker that does not listen after so many milliseconds is killed. 60,000 is usual. */
   readonly readyTimeoutMs: number;
 }

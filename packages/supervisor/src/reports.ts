@@ -4,6 +4,7 @@ import type { Balancers } from './balancers.ts';
 import type { Cluster } from './cluster.ts';
 import type { Control, ControlHooks, Hello, Peer, Report } from './control.ts';
 import type { DeathReports } from './deaths.ts';
+import type { Health } from './health.ts';
 import type { Keys } from './keys.ts';
 import type { ClusterOptions } from './options.ts';
 import { answerSession, readKill } from './questions.ts';
@@ -18,6 +19,7 @@ export interface ReportsParts {
   readonly workers: Workers;
   readonly balancers: Balancers;
   readonly deaths: DeathReports;
+  readonly health: Health;
   readonly cluster: Cluster;
 }
 
@@ -38,7 +40,10 @@ export class Reports implements ControlHooks {
       this.#parts.workers.lifeOf(hello.name, hello.incarnation)?.life.running.kill('SIGKILL');
       return false;
     }
-    if (hello.role === 'balancer') return true;
+    if (hello.role === 'balancer') {
+      this.#parts.health.tell(peer);
+      return true;
+    }
     const found = this.#parts.workers.lifeOf(hello.name, hello.incarnation);
     if (found !== null) this.#parts.workers.connected(found.slot, found.life, hello.role);
     return true;
@@ -84,7 +89,7 @@ export class Reports implements ControlHooks {
   }
 
   #fromWorker(peer: Peer, side: Side, message: Report): void {
-    const { workers, loop, deaths } = this.#parts;
+    const { workers, loop, deaths, health } = this.#parts;
     const found = workers.lifeOf(peer.name, peer.incarnation);
     if (found === null) return;
     const { slot, life } = found;
@@ -92,9 +97,17 @@ export class Reports implements ControlHooks {
       case 'ready':
         if (side === 'app') workers.listening(slot, life, message.notes);
         return;
-      case 'done':
-        loop.step({ kind: 'done', node: slot.id, incarnation: life.incarnation, side, view: message.view });
+      case 'done': {
+        const done = { kind: 'done', node: slot.id, incarnation: life.incarnation, side, view: message.view } as const;
+        health.step(done);
+        loop.step(done);
         return;
+      }
+      case 'beat': {
+        const { kind, turns, inspected } = message;
+        if (side === 'keeper') health.step({ kind, node: slot.id, incarnation: life.incarnation, turns, inspected });
+        return;
+      }
       case 'stats': {
         const { kind: _, ...stats } = message;
         life.stats[side] = stats;

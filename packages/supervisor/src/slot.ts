@@ -1,4 +1,4 @@
-import type { NodeId, Side } from '@limpet/core';
+import type { Clock, NodeId, Side } from '@limpet/core';
 import type { Running } from './launch.ts';
 import type { OutputFile } from './output.ts';
 import type { HeldOutput } from './start-output.ts';
@@ -36,6 +36,8 @@ export interface Life {
   /** What it, or the supervisor, said is wrong with it. */
   complaint: string | null;
   stats: Partial<Record<Side, SideStats>>;
+  /** Why the supervisor killed it of its own accord, null when it did not (P8). */
+  hung: { readonly clock: Clock; readonly why: string } | null;
   /** The last signal the supervisor sent it on somebody's wish. */
   signal: { readonly name: NodeJS.Signals; readonly at: number } | null;
 }

@@ -53,7 +53,7 @@ export interface NodeStatus {
   readonly starts: number;
   /** Other ports of the app and where they went. */
   readonly ports: readonly string[];
-  /** Why it is down or was started anew, null when neither. */
+  /** Why it is suspect, down, or was started anew; null when nothing of these. */
   readonly reason: string | null;
   /** It will not be started again. */
   readonly givenUp: boolean;
@@ -64,6 +64,8 @@ export interface StatusInput {
   readonly runDir: string;
   readonly view: View | null;
   readonly settled: boolean;
+  /** Why a node is suspect, null when it is not (P8). */
+  readonly suspicionOf: (node: NodeId) => string | null;
   readonly url: string;
   readonly adminUrl: string;
   readonly startedAt: number;
@@ -74,7 +76,7 @@ export interface StatusInput {
 
 export function describeCluster(input: StatusInput): Status {
   const { options, view } = input;
-  const nodes = input.slots.map((slot) => describeNode(slot, view));
+  const nodes = input.slots.map((slot) => describeNode(slot, view, input.suspicionOf(slot.id)));
   return {
     view: view && { term: view.term, number: view.number },
     url: input.url,
@@ -97,14 +99,14 @@ export function describeCluster(input: StatusInput): Status {
 /** A session in memory has no copy, whatever was asked for. */
 export const copiesOf = (options: ClusterOptions): number => (options.store === 'memory' ? 1 : options.copies);
 
-function describeNode(slot: Slot, view: View | null): NodeStatus {
+function describeNode(slot: Slot, view: View | null, suspicion: string | null): NodeStatus {
   const { life } = slot;
   const stats = life?.stats ?? {};
   return {
     id: slot.id,
     pid: life?.running.pid ?? null,
     incarnation: slot.incarnation,
-    health: life === null ? 'dead' : isMember(slot.id, life.incarnation, view) ? 'alive' : 'starting',
+    health: healthOf(slot, view, suspicion),
     mode: 'ready',
     version: appVersion,
     sessions: { primary: total(stats, 'primary'), buddy: total(stats, 'buddy') },
@@ -113,9 +115,15 @@ function describeNode(slot: Slot, view: View | null): NodeStatus {
     bytes: total(stats, 'bytes'),
     starts: slot.incarnation,
     ports: life?.notes ?? [],
-    reason: slot.reason,
+    reason: suspicion ?? slot.reason,
     givenUp: slot.givenUp,
   };
+}
+
+function healthOf({ id, life }: Slot, view: View | null, suspicion: string | null): NodeStatus['health'] {
+  if (life === null) return 'dead';
+  if (!isMember(id, life.incarnation, view)) return 'starting';
+  return suspicion === null ? 'alive' : 'suspect';
 }
 
 const isMember = (id: NodeId, incarnation: number, view: View | null): boolean =>

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Death, formatAddress, type NodeId, nodeIdAt, type Side } from '@limpet/core';
+import { type Death, formatAddress, lagMsMax, type NodeId, nodeIdAt, type Side } from '@limpet/core';
 import { decideRestart, longLifeMs } from './back-off.ts';
 import { workerLaunch } from './commands.ts';
 import { takeDeathNote } from './death-note.ts';
@@ -120,7 +120,8 @@ export class Workers {
       running.failed.then((reason) => this.#again(slot, null, `it could not be started: ${reason}`));
       return;
     }
-    const timer = setTimeout(() => this.#tooSlow(slot, incarnation), options.readyTimeoutMs);
+    const dueAt = performance.now() + options.readyTimeoutMs;
+    const timer = setTimeout(() => this.#tooSlow(slot, incarnation, dueAt), options.readyTimeoutMs);
     slot.life = {
       incarnation,
       running,
@@ -132,13 +133,20 @@ export class Workers {
       notes: [],
       complaint: null,
       stats: {},
+      hung: null,
       signal: null,
     };
   }
 
-  #tooSlow(slot: Slot, incarnation: number): void {
+  #tooSlow(slot: Slot, incarnation: number, dueAt: number): void {
     const life = slot.life;
-    if (life === null || life.incarnation !== incarnation) return;
+    if (life === null || life.incarnation !== incarnation || life.readyAt !== null) return;
+    const lateMs = performance.now() - dueAt;
+    if (lateMs > lagMsMax) {
+      // This process was stopped itself: what the worker said meanwhile is not read yet, and it may have stood still too.
+      setTimeout(() => this.#tooSlow(slot, incarnation, performance.now()), lateMs).unref();
+      return;
+    }
     const seconds = this.#places.options.readyTimeoutMs / 1_000;
     life.complaint ??= `it did not listen on a port within ${seconds} s`;
     life.running.kill('SIGKILL');
@@ -150,12 +158,14 @@ export class Workers {
     const at = performance.now();
     const address = formatAddress({ id: slot.id, incarnation });
     const note = takeDeathNote(this.#places.sockets, address);
-    const cause = classifyCause(ending, life.signal !== null || this.#stopping);
+    // A loop is hung by a request that runs on it, so that request is a suspect; a process is stopped from outside.
+    const isSelf = life.hung?.clock === 'loop';
+    const cause = isSelf ? 'self' : classifyCause(ending, life.signal !== null || this.#stopping);
     const death: Death = {
       node: slot.id,
       incarnation,
       cause,
-      how: formatEnding(ending),
+      how: life.hung === null ? formatEnding(ending) : `killed, ${life.hung.why}`,
       running: note?.running ?? null,
     };
     this.#hooks.died({ slot, life, death, error: note?.error ?? null, at });
@@ -165,7 +175,8 @@ export class Workers {
     if (life.readyAt === null) life.held.fail();
     slot.life = null;
     const before = life.readyAt === null ? ' before it listened on a port' : '';
-    const reason = life.complaint ?? note?.error ?? life.held.reason() ?? `it ended (${death.how})${before}`;
+    const reason =
+      life.hung?.why ?? life.complaint ?? note?.error ?? life.held.reason() ?? `it ended (${death.how})${before}`;
     this.#again(slot, life, reason);
   }
 

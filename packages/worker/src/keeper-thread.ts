@@ -17,6 +17,7 @@ import {
   type ToSupervisor,
 } from '@limpet/core';
 import { dial, type Link, listen, socketPath } from '@limpet/transport';
+import { startHeartbeat } from './heartbeat.ts';
 
 /** What the app's loop gives the keeper when it starts it. */
 export interface KeeperData {
@@ -27,6 +28,10 @@ export interface KeeperData {
   readonly rankKey: Uint8Array;
   readonly lifetimes: Lifetimes;
   readonly port: MessagePort;
+  /** Where the app's loop shows that it turns. */
+  readonly pulse: SharedArrayBuffer;
+  /** Where SIGUSR1 opens the inspector of this process. */
+  readonly debuggerPort: number;
 }
 
 const tickMs = 50;
@@ -40,7 +45,8 @@ const reportAgainMs = 250;
  * The keeper: the copy side of a worker on a thread of its own, so that a page that blocks the app's loop does not make
  * every other node's writes wait. It receives copies, answers claims and follows views by itself.
  */
-const { node, incarnation, sockets, version, rankKey, lifetimes, port } = workerData as KeeperData;
+const data = workerData as KeeperData;
+const { node, incarnation, sockets, version, rankKey, lifetimes, port } = data;
 const machine = new CopyMachine({ self: node, rank: createRank(sipKey(rankKey)), ...lifetimes });
 const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
@@ -122,4 +128,5 @@ await listen<Introduction | ToCopySide, FromCopySide>(
 port.on('message', (message: ToOwnKeeper | ToCopySide) => step({ kind: 'own', message }));
 setInterval(() => step({ kind: 'tick' }), tickMs);
 setInterval(sendStats, statsMs);
+startHeartbeat(data.pulse, data.debuggerPort, (shown) => control.send({ kind: 'beat', ...shown }));
 port.postMessage({ kind: 'listening' });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { FromCopySide, FromOwnKeeper, NodeId, ToCopySide, ToOwnKeeper } from '@limpet/core';
 import type { KeeperData } from './keeper-thread.ts';
+import { startPulse } from './pulse.ts';
 
 /** The own keeper as the app's loop sees it. */
 export interface Keeper {
@@ -13,15 +14,16 @@ export interface Keeper {
  * gone must not go on as if it held them.
  */
 export async function startKeeper(
-  options: Omit<KeeperData, 'port'> & {
+  options: Omit<KeeperData, 'port' | 'pulse' | 'debuggerPort'> & {
     readonly node: NodeId;
     readonly received: (message: FromCopySide | FromOwnKeeper) => void;
   },
 ): Promise<Keeper> {
   const { received, ...data } = options;
   const { port1: port, port2 } = new MessageChannel();
+  const here = { pulse: startPulse(), debuggerPort: process.debugPort };
   const thread = new Worker(new URL('./keeper-thread.js', import.meta.url), {
-    workerData: { ...data, port: port2 } satisfies KeeperData,
+    workerData: { ...data, ...here, port: port2 } satisfies KeeperData,
     transferList: [port2],
     // Nothing of the app: neither its preloads nor its arguments.
     execArgv: [],
