@@ -10,7 +10,9 @@ import {
   type Member,
   type NodeId,
   type PlacementRank,
+  parseReplayables,
   planRoutes,
+  type ReplayableRoute,
   type RoutingTable,
   type SessionNames,
   sipKey,
@@ -25,6 +27,7 @@ import { deathsKept, waitersMax } from './limits.ts';
 export interface Settings extends SessionNames {
   readonly deadlineMs: number;
   readonly trust: Trust;
+  readonly replayable: readonly ReplayableRoute[];
 }
 
 interface Waiter {
@@ -97,6 +100,7 @@ export class Cluster {
       macKeys: welcome.macKeys.map(sipKey),
       deadlineMs: welcome.deadlineMs,
       trust: createTrust(welcome.trustProxy ?? []),
+      replayable: parseReplayables(welcome.replayable ?? []),
     };
     this.#rankKey = welcome.rankKey;
     this.#placementRank = createPlacementRank(sipKey(welcome.rankKey));

@@ -1,13 +1,15 @@
 import {
+  formatKeyed,
   formatViewNumber,
   internalHeaders,
   isSafe,
-  type Outcome,
+  type Keyed,
   type Prior,
   type RequestId,
   type SessionId,
   type View,
   type ViewNumber,
+  type WorkerVerdict,
 } from '@limpet/core';
 import type { Dispatcher } from 'undici';
 import { type AnswerHead, readAnswerHead } from './answer-head.ts';
@@ -23,6 +25,10 @@ export interface Passage {
   readonly head: RequestHead;
   readonly session: SessionId | null;
   readonly body: Body;
+  /** Its Idempotency-Key and what it came with, as digests. */
+  readonly keyed: Keyed | null;
+  /** The client, by its key, or the operator, by a route, has said that it may run again after a death. */
+  readonly declared: boolean;
   /** False once the worker has admitted a long request: its body cannot be sent again. */
   replayable: boolean;
   /** Alternating name and value, added after the client's own lines. */
@@ -45,7 +51,7 @@ export type AttemptResult =
   | { readonly kind: 'relayed' }
   | { readonly kind: 'refused'; readonly view: ViewNumber | null }
   /** Limpet answered in the worker. `isLate`: because a deadline passed there. */
-  | { readonly kind: 'verdict'; readonly outcome: Outcome; readonly isLate: boolean }
+  | { readonly kind: 'verdict'; readonly outcome: WorkerVerdict; readonly isLate: boolean }
   | { readonly kind: 'unsent' }
   | { readonly kind: 'broken'; readonly back: 'nothing' | 'head' | 'part'; readonly out: boolean }
   | { readonly kind: 'late' }
@@ -54,10 +60,21 @@ export type AttemptResult =
   /** The client left, or its body broke off: nobody waits for an answer. */
   | { readonly kind: 'gone' };
 
-const outcomes: ReadonlySet<string> = new Set<Outcome>(['not-executed', 'unknown', 'executed', 'gone']);
+const verdicts: ReadonlySet<string> = new Set<WorkerVerdict>([
+  'not-executed',
+  'unknown',
+  'executed',
+  'gone',
+  'running',
+  'reused',
+]);
 
 /** The internal lines of a head, after everything a client sent: alternating name and value. */
-export function internalLines(id: RequestId, session: SessionId | null, note: AttemptNote, admit: boolean): string[] {
+export function internalLines(
+  { id, session, keyed }: Pick<Passage, 'id' | 'session' | 'keyed'>,
+  note: AttemptNote,
+  admit: boolean,
+): string[] {
   const lines = [
     internalHeaders.request,
     id,
@@ -70,6 +87,7 @@ export function internalLines(id: RequestId, session: SessionId | null, note: At
   ];
   if (note.prior !== null) lines.push(internalHeaders.prior, note.prior);
   if (session !== null) lines.push(internalHeaders.session, session);
+  if (keyed !== null) lines.push(internalHeaders.key, formatKeyed(keyed));
   if (admit) lines.push(internalHeaders.admit, '1');
   return lines;
 }
@@ -125,13 +143,13 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   start() {
-    const { head, body, id, session, extra } = this.#passage;
+    const { head, body, extra } = this.#passage;
     if (body.kind === 'broken') return this.#finish({ kind: 'gone' });
     const isLong = body.kind === 'long';
     this.#isAdmitAwaited = isLong;
     const lines = [...head.lines, ...extra];
     if (isLong && body.length !== null) lines.push('Content-Length', String(body.length));
-    lines.push(...internalLines(id, session, this.#note, isLong));
+    lines.push(...internalLines(this.#passage, this.#note, isLong));
     if (isLong) {
       // undici's own timeout counts from the head; an upload may take longer than that, so ours counts from its progress.
       this.#upload = new Upload(body, () => this.#timer?.refresh());
@@ -194,8 +212,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (head === null || this.#isDone) return;
     if (isMisdirected(head)) return this.#finish({ kind: 'refused', view: head.view });
     if (head.verdict !== undefined) {
-      if (!outcomes.has(head.verdict)) return this.#finish({ kind: 'malformed', why: 'the verdict' });
-      return this.#finish({ kind: 'verdict', outcome: head.verdict as Outcome, isLate: head.status === 504 });
+      if (!verdicts.has(head.verdict)) return this.#finish({ kind: 'malformed', why: 'the verdict' });
+      return this.#finish({ kind: 'verdict', outcome: head.verdict as WorkerVerdict, isLate: head.status === 504 });
     }
     if (this.#isOut) {
       this.#down.end();

@@ -15,6 +15,7 @@ const titles: { readonly [status: number]: string } = {
   408: 'Request Timeout',
   409: 'Conflict',
   417: 'Expectation Failed',
+  422: 'Unprocessable Content',
   426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',
@@ -69,6 +70,8 @@ export function codeOf(outcome: Outcome, isLate: boolean): ErrorCode {
       return 'LIMPET_EXECUTED';
     case 'gone':
       return 'LIMPET_GONE';
+    case 'running':
+      return 'LIMPET_KEY_RUNNING';
   }
 }
 

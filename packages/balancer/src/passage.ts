@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { assert, findSession, parseRequestId, type RequestId } from '@limpet/core';
+import { assert, findSession, isReplayable, parseRequestId, type RequestId } from '@limpet/core';
 import type { Passage } from './exchange.ts';
 import { plainAddress } from './forwarded.ts';
+import { keyedOf } from './keyed.ts';
 import type { Relay } from './relay.ts';
 import type { RawHead, RequestHead } from './request-head.ts';
 import type { Body } from './upload.ts';
@@ -23,9 +24,11 @@ export const rawHeadOf = (request: IncomingMessage): RawHead => ({
   address: plainAddress(request.socket.remoteAddress),
 });
 
-/** A request ready to travel: with an id of its own and its verified session. */
+/** A request ready to travel: with an id of its own, its verified session, and what is known of running it again. */
 export function passageOf(shared: Relay, head: RequestHead, body: Body): Passage {
   const { settings } = shared.cluster;
   const session = settings === null ? null : findSession(head.sessionHeader, head.cookie, settings);
-  return { id: newRequestId(), head, session, body, replayable: true, extra: [] };
+  const keyed = keyedOf(head, body);
+  const declared = keyed !== null || isReplayable(settings?.replayable ?? [], head.method, head.path);
+  return { id: newRequestId(), head, session, body, keyed, declared, replayable: true, extra: [] };
 }

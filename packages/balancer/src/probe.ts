@@ -35,13 +35,14 @@ export async function probe(shared: Relay, node: NodeId): Promise<boolean> {
     cookie: undefined,
     sessionHeader: undefined,
     accept: '',
+    key: null,
     upgrade: null,
   };
   const extra = [internalHeaders.probe, '1'];
   const down = new Answered();
   await relay(
     shared,
-    { id: newRequestId(), head, session, body: emptyBody, replayable: true, extra },
+    { id: newRequestId(), head, session, body: emptyBody, keyed: null, declared: false, replayable: true, extra },
     down,
     settings.deadlineMs,
   );

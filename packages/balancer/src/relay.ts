@@ -169,6 +169,7 @@ export class Journey {
       case 'verdict':
         // Nothing ran there, and our earlier attempts decide what may be said of the whole request.
         if (result.outcome === 'not-executed') return this.#giveUp('LIMPET_NOT_EXECUTED');
+        if (result.outcome === 'reused') return { kind: 'page', code: 'LIMPET_KEY_REUSED', outcome: 'not-executed' };
         return this.#page(result.outcome, result.isLate);
       case 'refused':
         this.#reroutes += 1;
@@ -222,9 +223,10 @@ export class Journey {
 
   /** Does what the table says. `before` waits for what can change the result of another attempt. */
   async #follow(end: AttemptEnd, before?: () => Promise<void>): Promise<End | null> {
-    const { head, session } = this.#passage;
+    const { head, session, declared } = this.#passage;
     const next = decideNext({
       method: head.method,
+      declared,
       hasSession: session !== null,
       replayable: this.#passage.replayable,
       out: false,
@@ -305,7 +307,7 @@ export class Journey {
 
   #page(outcome: Outcome, isLate: boolean): End {
     const code = codeOf(outcome, isLate);
-    return outcome === 'not-executed'
+    return outcome === 'not-executed' || outcome === 'running'
       ? { kind: 'page', code, outcome, retryAfter: 1 }
       : { kind: 'page', code, outcome };
   }

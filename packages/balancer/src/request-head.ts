@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@limpet/core';
+import { type ErrorCode, idempotencyKeyHeader, isSafe, parseKeyHeader } from '@limpet/core';
 import { connectionTokens, isDisguised, isForwarded, isHopByHop, isInternal, isProtected } from './fields.ts';
 import { type Claimed, forwardedLines, type Trust } from './forwarded.ts';
 import { headerLinesMax } from './limits.ts';
@@ -31,6 +31,8 @@ export interface RequestHead {
   readonly cookie: string | undefined;
   readonly sessionHeader: string | undefined;
   readonly accept: string;
+  /** The Idempotency-Key; null without one, and for methods that change nothing. */
+  readonly key: string | null;
   /** Lower-case protocol of an Upgrade that Connection confirms. */
   readonly upgrade: string | null;
 }
@@ -56,6 +58,7 @@ interface Seen {
   cookies: string[];
   sessionHeader: string | undefined;
   accept: string;
+  keys: string[];
   via: string[];
   claimed: { for: string | undefined; proto: string | undefined; host: string | undefined };
 }
@@ -86,6 +89,8 @@ export function buildRequestHead(raw: RawHead, options: HeadOptions): RequestHea
   const framing = decideFraming(raw.httpVersion, seen);
   if (typeof framing === 'string') return bad(framing);
   if (target.kind === 'asterisk') return target;
+  const key = isSafe(raw.method) ? null : parseKeyHeader(seen.keys);
+  if (key?.kind === 'malformed') return { kind: 'refused', code: 'LIMPET_KEY_MALFORMED', what: key.why };
 
   return {
     kind: 'head',
@@ -97,6 +102,7 @@ export function buildRequestHead(raw: RawHead, options: HeadOptions): RequestHea
     cookie: seen.cookies.length > 0 ? seen.cookies.join('; ') : undefined,
     sessionHeader: seen.sessionHeader,
     accept: seen.accept,
+    key: key?.kind === 'key' ? key.text : null,
     upgrade: named.includes('upgrade') ? seen.upgrade : null,
   };
 }
@@ -111,6 +117,7 @@ function readFields(rawHeaders: readonly string[], sessionHeader: string | null)
     cookies: [],
     sessionHeader: undefined,
     accept: '',
+    keys: [],
     via: [],
     claimed: { for: undefined, proto: undefined, host: undefined },
   };
@@ -140,6 +147,9 @@ function readFields(rawHeaders: readonly string[], sessionHeader: string | null)
         break;
       case 'accept':
         seen.accept = value;
+        break;
+      case idempotencyKeyHeader:
+        seen.keys.push(value);
         break;
       case 'via':
         seen.via.push(value);

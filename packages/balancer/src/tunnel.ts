@@ -154,7 +154,7 @@ function plainRequest(passage: Passage, request: IncomingMessage, note: AttemptN
     'websocket',
     // The last ones of the head, as with every other request.
     ...passage.extra,
-    ...internalLines(passage.id, passage.session, note, false),
+    ...internalLines(passage, note, false),
   ];
   for (let at = 0; at + 1 < lines.length; at += 2) {
     const name = (lines[at] ?? '').toLowerCase();

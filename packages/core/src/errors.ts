@@ -149,6 +149,24 @@ export const errorTable = {
     text: 'earlier requests like this one ended nodes of the cluster: refused for a while; nothing was executed',
   },
   LIMPET_BAD_REQUEST: { fault: 'client', retryable: false, status: 400, text: 'bad request: {what}' },
+  LIMPET_KEY_MALFORMED: {
+    fault: 'client',
+    retryable: false,
+    status: 400,
+    text: 'the Idempotency-Key {what}: send one key of 1 to 255 visible ASCII characters; nothing was executed',
+  },
+  LIMPET_KEY_RUNNING: {
+    fault: 'client',
+    retryable: true,
+    status: 409,
+    text: 'the first request with this Idempotency-Key is still running: repeat it a little later, with the same key',
+  },
+  LIMPET_KEY_REUSED: {
+    fault: 'client',
+    retryable: false,
+    status: 422,
+    text: 'this Idempotency-Key was sent before with another request (method, target or body): take a new key for a new request; nothing was executed',
+  },
   LIMPET_METHOD: { fault: 'client', retryable: false, status: 405, text: 'the method {method} is not served' },
   LIMPET_REQUEST_TIMEOUT: {
     fault: 'client',

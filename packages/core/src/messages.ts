@@ -1,4 +1,4 @@
-import type { NodeId, RequestId, SessionId } from './ids.ts';
+import type { KeyName, NodeId, RequestId, SessionId } from './ids.ts';
 import type { Member, View, ViewNumber } from './view.ts';
 
 /** An attribute's value as the codec encoded it. Never re-serialised on its way: copies are equal byte by byte. */
@@ -26,6 +26,18 @@ export interface LogEntry {
   readonly at: number;
 }
 
+/** The answer of a request with an Idempotency-Key, kept for the key's life (P2). */
+export interface KeptAnswer {
+  readonly key: KeyName;
+  /** Of the request's method, target and body: the same key with another print is another request. */
+  readonly print: string;
+  readonly request: RequestId;
+  /** As in the log; null: committed, and the answer was not whole at its commit, is too large, or had to go. */
+  readonly answer: Uint8Array | null;
+  /** End of the key's life, milliseconds since the epoch. Never after the session's. */
+  readonly until: number;
+}
+
 /** A whole session, as sent to a member that lacks it. */
 export interface SessionRecord {
   readonly id: SessionId;
@@ -40,6 +52,7 @@ export interface SessionRecord {
   /** Last use known here, milliseconds since the epoch: what the idle limit counts from (P14). */
   readonly touchedAt: number;
   readonly log: readonly LogEntry[];
+  readonly kept: readonly KeptAnswer[];
 }
 
 /** Attributes set and removed by one commit. */
@@ -58,6 +71,8 @@ export interface Commit {
   /** Running requests whose unfinished changes it carries (P16). */
   readonly carries: readonly RequestId[];
   readonly answer: Uint8Array | null;
+  /** The answer under the request's key, if it has one; with `bury` also those of the old id, which go on under the new one. */
+  readonly kept: readonly KeptAnswer[];
   /** Set when this commit is the first of a session. */
   readonly create: { readonly createdAt: number; readonly expiresAt: number } | null;
   /** `regenerate` and `renew`: the old id, buried in the same write (P15). Its placement bytes are the same. */
@@ -191,6 +206,10 @@ export interface Welcome {
   readonly idleMs: number;
   readonly absoluteMs: number;
   readonly secureCookie: boolean | 'auto';
+  /** Life of an Idempotency-Key's answer, milliseconds; `keyLifeMsDefault` when absent. */
+  readonly keyLifeMs?: number;
+  /** Routes whose requests may run again after a death, as the operator wrote them (replayable.ts); none when absent. */
+  readonly replayable?: readonly string[];
   /** Balancer: addresses and CIDR blocks whose X-Forwarded-* are believed; none when absent. */
   readonly trustProxy?: readonly string[];
 }

@@ -121,6 +121,7 @@ export class Client {
       destroy: false,
       carries: [],
       answer: encoded,
+      kept: [],
       create: null,
       bury: null,
       at: cluster.nowMs,

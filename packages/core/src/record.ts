@@ -1,4 +1,5 @@
 import type { NodeId, RequestId, SessionId } from './ids.ts';
+import { type KeptAnswers, keep } from './kept.ts';
 import type { Commit, Encoded, LogEntry, Mark, SessionRecord } from './messages.ts';
 import { assert } from './unreachable.ts';
 import { compareViews, type View, type ViewNumber } from './view.ts';
@@ -23,6 +24,7 @@ export interface WorkingRecord {
   readonly log: Map<RequestId, LogEntry>;
   /** Bytes of all answers in `log`. */
   answerBytes: number;
+  readonly kept: KeptAnswers;
 }
 
 /** The mark before the first version. */
@@ -43,6 +45,7 @@ export function emptyRecord(id: SessionId): WorkingRecord {
     touchedAt: 0,
     log: new Map(),
     answerBytes: 0,
+    kept: new Map(),
   };
 }
 
@@ -52,12 +55,13 @@ export function workingRecord(record: SessionRecord): WorkingRecord {
     attributes: new Map(record.attributes),
     log: new Map(record.log.map((entry) => [entry.request, entry])),
     answerBytes: record.log.reduce((sum, { answer }) => sum + bytesOf(answer), 0),
+    kept: new Map(record.kept.map((entry) => [entry.key, entry])),
   };
 }
 
 /** What is sent to a member that lacks the session: a copy, so that later commits do not change it under way. */
 export function snapshot(record: WorkingRecord): SessionRecord {
-  const { id, mark, attributes, deleted, createdAt, expiresAt, touchedAt, log } = record;
+  const { id, mark, attributes, deleted, createdAt, expiresAt, touchedAt, log, kept } = record;
   return {
     id,
     mark,
@@ -67,6 +71,7 @@ export function snapshot(record: WorkingRecord): SessionRecord {
     expiresAt,
     touchedAt,
     log: [...log.values()],
+    kept: [...kept.values()],
   };
 }
 
@@ -82,7 +87,11 @@ export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit, k
   }
   for (const name of commit.change.remove) record.attributes.delete(name);
   for (const [name, value] of commit.change.set) record.attributes.set(name, value);
-  if (commit.destroy) bury(record);
+  if (commit.destroy) {
+    bury(record);
+    // Whoever signs out wants nothing of what was shown before to be shown again.
+    record.kept.clear();
+  }
   touch(record, commit.at);
   remember(record, mark.version, commit, keptFrom);
 }
@@ -92,7 +101,7 @@ export function touch(record: WorkingRecord, at: number): void {
   if (at > record.touchedAt) record.touchedAt = at;
 }
 
-/** A tombstone keeps its log and its end of life, nothing else (P13). */
+/** A tombstone keeps its log, its kept answers and its end of life, nothing else (P13). */
 export function bury(record: WorkingRecord): void {
   record.deleted = true;
   record.attributes.clear();
@@ -117,6 +126,7 @@ function remember(record: WorkingRecord, version: number, commit: Commit, keptFr
     if (record.log.has(carried)) continue;
     record.log.set(carried, { request: carried, state: 'carried', version, commits: 0, answer: null, at });
   }
+  keep(record.kept, commit.kept, at);
   forgetRequests(record, keptFrom);
   if (record.answerBytes <= logAnswerBytesMax) return;
   for (const id of record.log.keys()) {

@@ -32,6 +32,7 @@ function play(options: Options, sessions: number, operations: number) {
       destroy: false,
       carries: [],
       answer: null,
+      kept: [],
       create,
       bury: null,
       at: 0,

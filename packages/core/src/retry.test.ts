@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nodeIdAt, parseRequestId, type RequestId } from './ids.ts';
+import { type KeyName, nodeIdAt, parseRequestId, type RequestId } from './ids.ts';
 import type { Death, LogEntry } from './messages.ts';
 import {
   type AttemptEnd,
@@ -7,6 +7,7 @@ import {
   attemptsMax,
   decideNext,
   decideOutcome,
+  decideRepeated,
   decideRetried,
   decideSuspicion,
   isIdempotent,
@@ -19,6 +20,7 @@ import {
 
 const base: Attempted = {
   method: 'GET',
+  declared: false,
   hasSession: false,
   replayable: true,
   out: false,
@@ -106,6 +108,44 @@ describe('what follows an attempt', () => {
     ],
     ['reset, worker alive, POST, head back', { method: 'POST', end: { kind: 'reset', back: 'head' } }, 'executed 502'],
 
+    [
+      'died, nothing back, POST declared',
+      { method: 'POST', declared: true, end: died('nothing'), deaths: 1 },
+      'again nothing',
+    ],
+    ['died, head back, POST declared', { method: 'POST', declared: true, end: died('head'), deaths: 1 }, 'again head'],
+    [
+      'died a second time, POST declared',
+      { method: 'POST', declared: true, end: died('nothing'), deaths: 2, attempts: 2, prior: 'nothing' },
+      'unknown 502',
+    ],
+    [
+      'died, POST declared, body gone',
+      { method: 'POST', declared: true, replayable: false, end: died('nothing'), deaths: 1 },
+      'unknown 502',
+    ],
+    [
+      'died, POST declared, something out',
+      { method: 'POST', declared: true, out: true, end: died('part'), deaths: 1 },
+      'cut',
+    ],
+    [
+      'suspect alone, POST declared',
+      { method: 'POST', declared: true, end: died('nothing', 'alone'), deaths: 1 },
+      'unknown 502 culprit',
+    ],
+    [
+      'suspect among several, POST declared',
+      { method: 'POST', declared: true, end: died('nothing', 'among'), deaths: 1 },
+      'again nothing serial',
+    ],
+    [
+      'reset, worker alive, POST declared',
+      { method: 'POST', declared: true, end: { kind: 'reset', back: 'nothing' } },
+      'unknown 502',
+    ],
+    ['late, POST declared', { method: 'POST', declared: true, end: { kind: 'late' } }, 'unknown 504'],
+
     ['late', { end: { kind: 'late' } }, 'unknown 504'],
     ['malformed', { end: { kind: 'malformed' } }, 'unknown 502'],
   ];
@@ -184,7 +224,7 @@ describe('at the worker', () => {
     answer,
     at: 0,
   });
-  const rows: readonly [string, LogEntry | null, string, Prior, string][] = [
+  const rows: readonly [string, LogEntry | null, string, Prior, string, boolean?][] = [
     ['answer known', entry('committed', new Uint8Array(1)), 'POST', 'nothing', 'answer'],
     ['committed, answer gone', entry('committed', null), 'GET', 'head', 'executed'],
     ['carried', entry('carried', null), 'GET', 'nothing', 'unknown'],
@@ -192,8 +232,20 @@ describe('at the worker', () => {
     ['not known, GET, head seen', null, 'GET', 'head', 'run'],
     ['not known, POST', null, 'POST', 'nothing', 'unknown'],
     ['not known, POST, head seen', null, 'POST', 'head', 'executed'],
+    ['not known, POST declared', null, 'POST', 'nothing', 'run', true],
+    ['not known, POST declared, head seen', null, 'POST', 'head', 'run', true],
+    ['committed, answer gone, POST declared', entry('committed', null), 'POST', 'nothing', 'executed', true],
+    ['carried, POST declared', entry('carried', null), 'POST', 'nothing', 'unknown', true],
   ];
-  for (const [what, log, method, prior, retried] of rows) {
-    test(`retried: ${what}: ${retried}`, () => expect(decideRetried(log, method, prior)).toBe(retried));
+  for (const [what, log, method, prior, retried, declared = false] of rows) {
+    test(`retried: ${what}: ${retried}`, () => expect(decideRetried(log, { method, declared }, prior)).toBe(retried));
   }
+
+  test('a known key: the answer, or that it ran; another request under it is refused', () => {
+    const kept = { key: 'k'.repeat(22) as KeyName, print: 'p', request: id('a'), answer: new Uint8Array(1), until: 1 };
+    expect(decideRepeated(kept, 'p')).toBe('answer');
+    expect(decideRepeated({ ...kept, answer: null }, 'p')).toBe('executed');
+    expect(decideRepeated(kept, 'q')).toBe('reused');
+    expect(decideRepeated({ ...kept, answer: null }, 'q')).toBe('reused');
+  });
 });

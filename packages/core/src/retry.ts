@@ -1,6 +1,6 @@
 import type { Outcome } from './headers.ts';
 import type { RequestId } from './ids.ts';
-import type { Death, LogEntry } from './messages.ts';
+import type { Death, KeptAnswer, LogEntry } from './messages.ts';
 import { unreachable } from './unreachable.ts';
 
 /**
@@ -47,6 +47,8 @@ export type AttemptEnd =
 /** A request after an attempt that brought no answer to relay. */
 export interface Attempted {
   readonly method: string;
+  /** The client, by an Idempotency-Key, or the operator, by a route, has said that it may run again after a death. */
+  readonly declared: boolean;
   /** With a session id the new primary's log is asked before anything runs, so every method may be sent there. */
   readonly hasSession: boolean;
   /** The whole body is at hand. */
@@ -103,7 +105,8 @@ export function decideNext(attempted: Attempted): Next {
       return again(seen, { refresh: false, serial: end.suspicion === 'among' });
     }
     case 'reset': {
-      // The worker lives and may still be running it: its log cannot know yet. Only what may run twice is sent again, once.
+      // The worker lives and may still be running it: its log cannot know yet. Only what may run
+      // twice is sent again, once: what was declared may run again after a death, never beside itself.
       const seen = stronger(prior, end.back === 'nothing' ? 'nothing' : 'head');
       const mayRun = attempted.replayable && isIdempotent(attempted.method) && prior === null;
       return mayRun ? again(seen, { refresh: false }) : answer(seen);
@@ -118,7 +121,10 @@ export function decideNext(attempted: Attempted): Next {
 }
 
 const mayRepeat = (attempted: Attempted): boolean =>
-  attempted.replayable && attempted.attempts < attemptsMax && (attempted.hasSession || isIdempotent(attempted.method));
+  attempted.replayable && attempted.attempts < attemptsMax && (attempted.hasSession || mayRunAgain(attempted));
+
+const mayRunAgain = ({ method, declared }: Pick<Attempted, 'method' | 'declared'>): boolean =>
+  declared || isIdempotent(method);
 
 const again = (prior: Prior | null, how: { refresh: boolean; serial?: boolean }): Next => ({
   kind: 'again',
@@ -155,12 +161,25 @@ export function decideSuspicion(death: Death | null, request: RequestId, inFligh
 export type Retried = 'answer' | 'executed' | 'run' | 'unknown';
 
 /** P1 and P20 at the worker, asked before the handler runs: `entry` is what the session's log knows of the request id. */
-export function decideRetried(entry: LogEntry | null, method: string, prior: Prior): Retried {
+export function decideRetried(
+  entry: LogEntry | null,
+  request: Pick<Attempted, 'method' | 'declared'>,
+  prior: Prior,
+): Retried {
   if (entry !== null) {
     if (entry.answer !== null) return 'answer';
     // A carried request's changes were published half-way by another's commit: running it again would double them (P16).
     return entry.state === 'carried' ? 'unknown' : 'executed';
   }
-  if (isIdempotent(method)) return 'run';
+  if (mayRunAgain(request)) return 'run';
   return prior === 'head' ? 'executed' : 'unknown';
+}
+
+/** What a worker does with a request whose Idempotency-Key its session knows. `reused`: the key was another request's. */
+export type Repeated = 'answer' | 'executed' | 'reused';
+
+/** P2 at the worker: `print` is that of the request that has come. */
+export function decideRepeated(kept: KeptAnswer, print: string): Repeated {
+  if (kept.print !== print) return 'reused';
+  return kept.answer === null ? 'executed' : 'answer';
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { RequestId, SessionId } from '@limpet/core';
+import type { Keyed, RequestId, SessionId } from '@limpet/core';
 import type { Engine, Held, Verdict } from './engine.ts';
 
 /** The session layer's part in one request: asked to commit at every commit point. */
@@ -11,8 +11,11 @@ export interface Participant {
   reach(answer: Uint8Array | null): Verdict | Promise<Verdict>;
   /** The last byte was accepted by the connection. */
   delivered(): void;
-  /** The request is over, whatever became of its response: commits what is left so that its id is in the log. */
-  end(): void;
+  /**
+   * The response is over, whatever became of it: commits what is left so that its id is in the log. `over` is called when the
+   * handler is done as well, at once or later.
+   */
+  end(over: () => void): void;
   /** The session as the request sees it now, null while there is none. */
   held(): Held | null;
 }
@@ -33,6 +36,8 @@ export interface RequestContext {
   readonly request: RequestId;
   /** The id the balancer verified, null when the request carries none. */
   readonly session: SessionId | null;
+  /** Its Idempotency-Key, null without one. */
+  readonly keyed: Keyed | null;
   /** Milliseconds on the monotonic clock (performance.now): Limpet adds no waiting after it. */
   readonly deadlineAt: number;
   /** Set by `session()`; a request without a participant is never held. */

@@ -1,4 +1,4 @@
-import { type Encoded, parseRequestId, type RequestId, type SessionId } from '@limpet/core';
+import { type Encoded, type Keyed, parseKeyed, parseRequestId, type RequestId, type SessionId } from '@limpet/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decode, encode } from './codec.ts';
 import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
@@ -10,6 +10,7 @@ export interface EngineUnderTest {
   readonly advance: (ms: number) => void | Promise<void>;
   readonly idleMs: number;
   readonly absoluteMs: number;
+  readonly keyLifeMs: number;
   readonly stop: () => void | Promise<void>;
 }
 
@@ -22,11 +23,19 @@ export function nextRequest(): RequestId {
   return request;
 }
 
+/** An Idempotency-Key and the request it came with, as digests. */
+export function keyedOf(key: string, print = 'p'): Keyed {
+  const keyed = parseKeyed(`${key.padEnd(22, '-')}.${print.padEnd(22, '-')}`);
+  if (keyed === null) throw new Error('broken invariant: a key');
+  return keyed;
+}
+
 const changeOf = (values: Readonly<Record<string, unknown>>, remove: readonly string[] = []): CommitInput => ({
   change: { set: new Map<string, Encoded>(Object.entries(values).map(([name, v]) => [name, encode(name, v)])), remove },
   destroy: false,
   carries: [],
   answer: null,
+  keyed: null,
   bury: null,
 });
 const nothing = changeOf({});
@@ -184,9 +193,9 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
       await opened(id, one);
       const next = engine.create(engine.mint(id), one);
       await engine.commit(next, one, { ...nothing, bury: id, answer: bytes('new') });
-      expect((await engine.recall(id, one))?.answer).toEqual(bytes('new'));
-      expect((await engine.recall(next.id, one))?.answer).toEqual(bytes('new'));
-      expect(await engine.recall(id, nextRequest())).toBeNull();
+      expect((await engine.recall(id, one, null)).entry?.answer).toEqual(bytes('new'));
+      expect((await engine.recall(next.id, one, null)).entry?.answer).toEqual(bytes('new'));
+      expect(await engine.recall(id, nextRequest(), null)).toEqual({ entry: null, kept: null });
     });
 
     test('bury: an id that is gone already: the new session is made all the same', async () => {
@@ -198,6 +207,71 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
       const next = engine.create(engine.mint(id), one);
       expect(await verdictOf(engine.commit(next, one, { ...changeOf({ n: 1 }), bury: id }))).toBe('safe');
       expect(await opened(next.id, nextRequest())).toBe(next);
+    });
+
+    test('key: committed under: the answer is found under it by whoever knows the key, with what it was for', async () => {
+      const [id, request, keyed] = [await begin(), nextRequest(), keyedOf('a')];
+      const held = await opened(id, request);
+      expect(await engine.recall(id, nextRequest(), keyed.key)).toEqual({ entry: null, kept: null });
+      const answer = bytes('two');
+      expect(await verdictOf(engine.commit(held, request, { ...changeOf({ n: 2 }), keyed, answer }))).toBe('safe');
+      engine.delivered(held, request);
+      engine.close(id, request);
+      const { entry, kept } = await engine.recall(id, nextRequest(), keyed.key);
+      expect([entry, kept?.answer, kept?.print]).toEqual([null, answer, keyed.print]);
+      expect((await engine.recall(id, nextRequest(), keyedOf('b').key)).kept).toBeNull();
+      expect((await engine.recall(id, nextRequest(), null)).kept).toBeNull();
+    });
+
+    test('key: a commit without an answer: known as carried out, and its later answer is kept', async () => {
+      const [id, request, keyed] = [await begin(), nextRequest(), keyedOf('a')];
+      const held = await opened(id, request);
+      await engine.commit(held, request, { ...changeOf({ n: 2 }), keyed });
+      expect((await engine.recall(id, nextRequest(), keyed.key)).kept).toMatchObject({ request, answer: null });
+      await engine.commit(held, request, { ...nothing, keyed, answer: bytes('two') });
+      expect((await engine.recall(id, nextRequest(), keyed.key)).kept?.answer).toEqual(bytes('two'));
+    });
+
+    test('key: another request commits under it: nothing of it is made, the first answer comes back', async () => {
+      const [id, one, two, keyed] = [await begin(), nextRequest(), nextRequest(), keyedOf('a')];
+      const held = await opened(id, one);
+      await opened(id, two);
+      await engine.commit(held, one, { ...changeOf({ n: 2 }), keyed, answer: bytes('two') });
+      const verdict = await engine.commit(held, two, { ...changeOf({ n: 3 }), keyed, answer: bytes('three') });
+      expect(verdict).toEqual({ kind: 'duplicate', answer: bytes('two') });
+      expect(valuesOf(held)).toEqual({ n: 2 });
+    });
+
+    test('key: its life is over: not found, and a request may commit under it again', async () => {
+      const [id, one, two, keyed] = [await begin(), nextRequest(), nextRequest(), keyedOf('a')];
+      const held = await opened(id, one);
+      await engine.commit(held, one, { ...changeOf({ n: 2 }), keyed, answer: bytes('two') });
+      await at.advance(at.keyLifeMs + 1);
+      expect((await engine.recall(id, nextRequest(), keyed.key)).kept).toBeNull();
+      await opened(id, two);
+      expect(await verdictOf(engine.commit(held, two, { ...changeOf({ n: 3 }), keyed }))).toBe('safe');
+    });
+
+    test('key: the session goes on under a new id: its answers are found under both', async () => {
+      const [id, one, two] = [await begin(), nextRequest(), nextRequest()];
+      const old = await opened(id, one);
+      await engine.commit(old, one, { ...changeOf({ n: 2 }), keyed: keyedOf('a'), answer: bytes('first') });
+      const next = engine.create(engine.mint(id), two);
+      await engine.commit(next, two, { ...nothing, keyed: keyedOf('b'), bury: id, answer: bytes('second') });
+      for (const one of [id, next.id]) {
+        expect((await engine.recall(one, nextRequest(), keyedOf('a').key)).kept?.answer).toEqual(bytes('first'));
+        expect((await engine.recall(one, nextRequest(), keyedOf('b').key)).kept?.answer).toEqual(bytes('second'));
+      }
+    });
+
+    test('key: the session is destroyed: its answers are gone, what destroyed it is known as carried out', async () => {
+      const [id, one, two] = [await begin(), nextRequest(), nextRequest()];
+      const held = await opened(id, one);
+      await engine.commit(held, one, { ...changeOf({ n: 2 }), keyed: keyedOf('a'), answer: bytes('first') });
+      await opened(id, two);
+      await engine.commit(held, two, { ...nothing, destroy: true, keyed: keyedOf('b') });
+      expect((await engine.recall(id, nextRequest(), keyedOf('a').key)).kept).toBeNull();
+      expect((await engine.recall(id, nextRequest(), keyedOf('b').key)).kept).toMatchObject({ answer: null });
     });
 
     test('expiry: not used for the idle limit: gone', async () => {

@@ -1,4 +1,4 @@
-import type { Change, Encoded, LogEntry, Mark, RequestId, SessionId } from '@limpet/core';
+import type { Change, Encoded, KeptAnswer, Keyed, KeyName, LogEntry, Mark, RequestId, SessionId } from '@limpet/core';
 
 /**
  * A session as its primary holds it: encoded attributes as last committed. One object per session and process, shared
@@ -30,8 +30,16 @@ export interface CommitInput {
   readonly destroy: boolean;
   readonly carries: readonly RequestId[];
   readonly answer: Uint8Array | null;
+  /** The request's Idempotency-Key: the answer is kept under it, and a second request with it commits nothing. */
+  readonly keyed: Keyed | null;
   /** The id buried by the same write: `regenerate`, `renew`. */
   readonly bury: SessionId | null;
+}
+
+/** What a session remembers of a request that has come again: under its id, and under its Idempotency-Key. */
+export interface Recalled {
+  readonly entry: LogEntry | null;
+  readonly kept: KeptAnswer | null;
 }
 
 /**
@@ -52,7 +60,8 @@ export interface Engine {
   create(id: SessionId, request: RequestId): Held;
   /**
    * Makes one version out of `input` in this very step; the verdict comes when it is safe. An empty change still logs the
-   * request. A running request may commit several times; `duplicate` is for a request the log knew before it was opened.
+   * request. A running request may commit several times; `duplicate` is for a request the log knew before it was opened,
+   * and for one whose key another request has committed under.
    * `held.attributes` holds the change, by the same byte arrays, when this returns, unless it returned gone or duplicate.
    */
   commit(held: Held, request: RequestId, input: CommitInput): Verdict | Promise<Verdict>;
@@ -61,10 +70,10 @@ export interface Engine {
   /** What the session's log remembers of the request, asked before a retried handler runs. */
   logged(held: Held, request: RequestId): LogEntry | null;
   /**
-   * The same for an id that may have ended: `open` finds no buried or destroyed session, and yet a retry of the request
-   * that ended it has its answer there (P15).
+   * The same, and what is kept under the key, for an id that may have ended: `open` finds no buried or destroyed session, and
+   * yet a retry of the request that ended it has its answer there (P15).
    */
-  recall(id: SessionId, request: RequestId): LogEntry | null | Promise<LogEntry | null>;
+  recall(id: SessionId, request: RequestId, key: KeyName | null): Recalled | Promise<Recalled>;
   /** The kernel has accepted the last byte of the answer: it need not be kept (P2). */
   delivered(held: Held, request: RequestId): void;
   /** Extends the idle limit. */

@@ -7,14 +7,22 @@ import { logAnswersMax, logEntriesMax } from './memory-log.ts';
 
 const idleMs = 60_000;
 const absoluteMs = 300_000;
+const keyLifeMs = 40_000;
 
 function make() {
   let now = 1_000_000;
-  const engine = createMemoryEngine({ macKeys: [sipKey(randomBytes(16))], idleMs, absoluteMs, now: () => now });
+  const engine = createMemoryEngine({
+    macKeys: [sipKey(randomBytes(16))],
+    idleMs,
+    absoluteMs,
+    keyLifeMs,
+    now: () => now,
+  });
   return {
     engine,
     idleMs,
     absoluteMs,
+    keyLifeMs,
     advance: (ms: number) => {
       now += ms;
     },
@@ -24,7 +32,14 @@ function make() {
 
 describeEngine('memory', make);
 
-const nothing = { change: { set: new Map(), remove: [] }, destroy: false, carries: [], answer: null, bury: null };
+const nothing = {
+  change: { set: new Map(), remove: [] },
+  destroy: false,
+  carries: [],
+  answer: null,
+  keyed: null,
+  bury: null,
+};
 
 describe('memory engine', () => {
   test('memory: many requests on one session: the log stays within its bounds', () => {

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Encoded,
+  findKept,
+  findRival,
   formatSessionId,
+  type KeptAnswers,
+  type KeyName,
+  keep,
+  keptBy,
+  keyLifeMsDefault,
   type LogEntry,
   type Mark,
   parseSessionId,
@@ -10,7 +17,7 @@ import {
   type SessionId,
   type SipKey,
 } from '@limpet/core';
-import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
+import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
 import { MemoryLog } from './memory-log.ts';
 
 /** Bytes of an id's placement and of its random part. */
@@ -34,6 +41,8 @@ export interface MemoryEngineOptions {
   readonly idleMs: number;
   /** A session ends so long after it was made, whatever its use, in milliseconds. */
   readonly absoluteMs: number;
+  /** How long the answer of a request with an Idempotency-Key is kept, in milliseconds; `keyLifeMsDefault` unless given. */
+  readonly keyLifeMs?: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -62,6 +71,7 @@ class MemorySession implements Held {
   readonly id: SessionId;
   readonly attributes = new Map<string, Encoded>();
   readonly log = new MemoryLog();
+  readonly kept: KeptAnswers = new Map();
   /** Requests running here; true: the log knew the request before it began, so nothing of it is done again. */
   readonly running = new Map<RequestId, boolean>();
   readonly createdAt: number;
@@ -150,6 +160,12 @@ class Memory implements MemoryEngine {
     if (session.deleted || now >= session.expiresAt) return gone;
     const known = session.log.get(request);
     if (known !== null && session.running.get(request) !== false) return { kind: 'duplicate', answer: known.answer };
+    const until = Math.min(now + (this.#options.keyLifeMs ?? keyLifeMsDefault), session.expiresAt);
+    const kept = keptBy(input.keyed, request, input.answer, until);
+    const old = input.bury === null ? undefined : (this.#sessions.get(input.bury) ?? this.#tombstones.get(input.bury));
+    const own = { kept, request, at: now };
+    const rival = findRival(session.kept, own) ?? (old === undefined ? null : findRival(old.kept, own));
+    if (rival !== null) return { kind: 'duplicate', answer: rival.answer };
     session.usedAt = now;
     const version = session.mark.version + 1;
     session.mark = { version, view: noView, by: this.#by };
@@ -161,7 +177,12 @@ class Memory implements MemoryEngine {
     session.log.committed(request, version, input.answer, now);
     for (const other of input.carries) session.log.carried(other, version, now);
     if (input.bury !== null) this.#bury(input.bury, session, request);
-    if (input.destroy) this.#end(session);
+    if (input.destroy) {
+      this.#end(session);
+      session.kept.clear();
+    }
+    keep(session.kept, [...(old?.kept.values() ?? []), ...kept], now);
+    if (old !== undefined) keep(old.kept, kept, now);
     return safe;
   }
 
@@ -173,9 +194,10 @@ class Memory implements MemoryEngine {
     return (held as MemorySession).log.get(request);
   }
 
-  recall(id: SessionId, request: RequestId): LogEntry | null {
+  recall(id: SessionId, request: RequestId, key: KeyName | null): Recalled {
     const session = this.#sessions.get(id) ?? this.#tombstones.get(id);
-    return session?.log.get(request) ?? null;
+    const kept = session === undefined || key === null ? null : findKept(session.kept, key, this.#now());
+    return { entry: session?.log.get(request) ?? null, kept };
   }
 
   delivered(held: Held, request: RequestId): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { outcomeHeader, type RequestId, readCookie, type SessionId } from '@limpet/core';
-import type { RequestContext } from './context.ts';
+import type { Participant, RequestContext } from './context.ts';
 import type { Engine, Held } from './engine.ts';
 import { checkOptions, type SessionOptions } from './options.ts';
 import { type Announcement, RequestSession } from './request-session.ts';
@@ -94,7 +94,8 @@ function begin(exchange: Exchange, held: Held | null, next: () => void): void {
 
 function attach(exchange: Exchange, held: Held | null): RequestSession {
   const { req, res, engine, request, presented, context, options, secure } = exchange;
-  const requestSession = new RequestSession(engine, request, presented, held, {
+  const own = context ?? { request, keyed: null };
+  const requestSession = new RequestSession(engine, own, presented, held, {
     isHeadSent: () => res.headersSent,
     makeCookie: () => new ResponseCookie({ ...options.cookie, secure }),
     show: (shown) => {
@@ -117,7 +118,7 @@ function attach(exchange: Exchange, held: Held | null): RequestSession {
     return requestSession;
   }
   onHead(res, (status) => commitHead(exchange, requestSession, status));
-  res.once('close', ending);
+  res.once('close', () => ending(() => {}));
   return requestSession;
 }
 
@@ -162,8 +163,9 @@ function isSecure(req: IncomingMessage): boolean {
  * What to call when the connection is done with the request. A handler still at work then, its client gone, keeps its
  * session until it ends the response, or for a while.
  */
-function endWith(res: ServerResponse, requestSession: RequestSession): () => void {
+function endWith(res: ServerResponse, requestSession: RequestSession): Participant['end'] {
   let linger: NodeJS.Timeout | null = null;
+  let finish = (): void => requestSession.end();
   const end = res.end;
   res.end = function (this: ServerResponse, ...args: unknown[]) {
     // What a stream changed since its last write; a head not written yet commits by itself.
@@ -171,14 +173,18 @@ function endWith(res: ServerResponse, requestSession: RequestSession): () => voi
     const result = Reflect.apply(end, this, args);
     if (linger !== null) {
       clearTimeout(linger);
-      requestSession.end();
+      finish();
     }
     return result;
   } as typeof res.end;
-  return () => {
-    if (res.writableEnded) return requestSession.end();
+  return (over) => {
     if (linger !== null) return;
+    finish = () => {
+      requestSession.end();
+      over();
+    };
+    if (res.writableEnded) return finish();
     requestSession.commitRest();
-    linger = setTimeout(() => requestSession.end(), lingerMs).unref();
+    linger = setTimeout(() => finish(), lingerMs).unref();
   };
 }

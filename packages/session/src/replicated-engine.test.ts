@@ -36,6 +36,7 @@ const view: View = {
 };
 const idleMs = 60_000;
 const absoluteMs = 300_000;
+const keyLifeMs = 40_000;
 
 function mint(kin: SessionId | null): SessionId {
   let placement: Uint8Array = kin === null ? randomBytes(5) : placementOf(kin);
@@ -72,6 +73,7 @@ function make(deadlineMs = 2_000) {
     deadlineMs,
     idleMs,
     absoluteMs,
+    keyLifeMs,
     now,
     send: (_, message: ToCopySide) => {
       const copy = structuredClone(message);
@@ -93,6 +95,7 @@ function make(deadlineMs = 2_000) {
     late,
     idleMs,
     absoluteMs,
+    keyLifeMs,
     advance: (ms: number) => {
       offset += ms;
     },
@@ -116,6 +119,7 @@ describe('replicated engine', () => {
     destroy: false,
     carries: [],
     answer: null,
+    keyed: null,
     bury: null,
   });
 

@@ -2,6 +2,9 @@ import {
   type Commit,
   type FromCopySide,
   type FromOwnKeeper,
+  findKept,
+  type KeyName,
+  keptBy,
   LimpetError,
   type LogEntry,
   type Mark,
@@ -19,7 +22,7 @@ import {
   type ViewNumber,
   type WorkingRecord,
 } from '@limpet/core';
-import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
+import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
 
 /** How often the machine is told the time, in milliseconds. */
 export const tickMs = 50;
@@ -38,6 +41,8 @@ export interface ReplicatedEngineOptions {
   readonly deadlineMs: number;
   readonly idleMs: number;
   readonly absoluteMs: number;
+  /** How long the answer of a request with an Idempotency-Key is kept, in milliseconds; at most as long as its session. */
+  readonly keyLifeMs: number;
   /** Milliseconds since the epoch on a clock that never goes back. */
   readonly now: () => number;
   /** To the keeper of another member. */
@@ -186,7 +191,10 @@ export class ReplicatedEngine implements Engine {
     this.#ordinals.set(request, ordinal);
     const at = Math.floor(this.#options.now());
     const create = held.mark.version === 0 ? { createdAt: at, expiresAt: at + this.#options.absoluteMs } : null;
-    const commit: Commit = { ...input, request, ordinal, create, at };
+    const { keyed, ...made } = input;
+    const until = Math.min(at + this.#options.keyLifeMs, create?.expiresAt ?? held.expiresAt);
+    const kept = keptBy(keyed, request, input.answer, until);
+    const commit: Commit = { ...made, request, ordinal, kept, create, at };
     return this.#verdict(held.id, (token) => ({ kind: 'commit', id: held.id, commit, token }));
   }
 
@@ -198,15 +206,17 @@ export class ReplicatedEngine implements Engine {
     return (held as HeldRecord).record.log.get(request) ?? null;
   }
 
-  /** Waits until the entry is safe: an answer from the log shows a committed version like any other. */
-  async recall(id: SessionId, request: RequestId): Promise<LogEntry | null> {
+  /** Waits until what is found is safe: a stored answer shows a committed version like any other. */
+  async recall(id: SessionId, request: RequestId, key: KeyName | null): Promise<Recalled> {
     const record = this.#opened(await this.#ask(id, (token) => ({ kind: 'open', id, request, token })));
     try {
-      const entry = record?.log.get(request) ?? null;
-      if (record === null || entry === null) return null;
+      if (record === null) return { entry: null, kept: null };
+      const entry = record.log.get(request) ?? null;
+      const kept = key === null ? null : findKept(record.kept, key, this.#options.now());
+      if (entry === null && kept === null) return { entry, kept };
       const verdict = await this.safe(this.#holding(record), request);
       if (verdict.kind !== 'safe') throw new LimpetError('LIMPET_HANDED_OVER');
-      return record.log.get(request) ?? entry;
+      return { entry: record.log.get(request) ?? entry, kept };
     } finally {
       this.close(id, request);
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type LogEntry, type RequestId, type SessionId, sipKey } from '@limpet/core';
+import { type RequestId, type SessionId, sipKey } from '@limpet/core';
 import { decode } from './codec.ts';
-import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
+import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
 import { nextRequest } from './engine-compliance.test-suite.ts';
 import { createMemoryEngine } from './memory-engine.ts';
 import { RequestSession } from './request-session.ts';
@@ -61,7 +61,7 @@ export class Harness {
     const held = id === null ? null : (this.#memory.open(id, request) as Held | null);
     let shown: Session | undefined;
     let isHeadSent = false;
-    const owner = new RequestSession(this.engine, request, id, held, {
+    const owner = new RequestSession(this.engine, { request, keyed: null }, id, held, {
       isHeadSent: () => isHeadSent,
       makeCookie: () => new ResponseCookie({}),
       show: (session) => {
@@ -104,6 +104,6 @@ export class Harness {
   }
 
   logged(id: SessionId, request: RequestId) {
-    return this.#memory.recall(id, request) as LogEntry | null;
+    return (this.#memory.recall(id, request, null) as Recalled).entry;
   }
 }

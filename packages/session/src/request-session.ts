@@ -1,5 +1,5 @@
-import { LimpetError, type RequestId, type SessionId } from '@limpet/core';
-import type { Participant } from './context.ts';
+import { type Keyed, LimpetError, type RequestId, type SessionId } from '@limpet/core';
+import type { Participant, RequestContext } from './context.ts';
 import type { CommitInput, Engine, Held, Verdict } from './engine.ts';
 import { createFacade, type FacadeOwner } from './facade.ts';
 import { type Collected, Live, Touches } from './live.ts';
@@ -28,9 +28,10 @@ const nothing: Collected = { change: { set: new Map(), remove: [] }, carries: []
 let hasWarnedLate = false;
 
 /** The session layer's part in one request: turns what the app does with `req.session` into commits (P16). */
-export class RequestSession implements Participant, FacadeOwner {
+export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
   readonly #engine: Engine;
   readonly #request: RequestId;
+  readonly #keyed: Keyed | null;
   readonly #presented: SessionId | null;
   readonly #surroundings: Surroundings;
   /** Every id the engine counts this request as running on. */
@@ -52,13 +53,14 @@ export class RequestSession implements Participant, FacadeOwner {
 
   constructor(
     engine: Engine,
-    request: RequestId,
+    { request, keyed }: Pick<RequestContext, 'request' | 'keyed'>,
     presented: SessionId | null,
     held: Held | null,
     surroundings: Surroundings,
   ) {
     this.#engine = engine;
     this.#request = request;
+    this.#keyed = keyed;
     this.#presented = presented;
     this.#surroundings = surroundings;
     // What `open` was asked for counts as running here whether or not it led to a session.
@@ -313,8 +315,10 @@ export class RequestSession implements Participant, FacadeOwner {
     const collected = live.collect(touches);
     const { set, remove } = collected.change;
     if (set.size === 0 && remove.length === 0) {
+      // A key is known before a byte of its answer is out: whoever repeats it later must not make it run again.
+      const isFirst = this.#keyed !== null && !this.#isLogged;
       const belongsInLog = touches.hasWritten || touches.isCarried || this.#isLogged;
-      if (!belongsInLog || (answer === null && (!isEnd || this.#isLogged))) return null;
+      if (!isFirst && (!belongsInLog || (answer === null && (!isEnd || this.#isLogged)))) return null;
     }
     return this.#make(held, { ...collected, destroy: false, answer, bury: null }, () => live.published(collected));
   }
@@ -353,8 +357,8 @@ export class RequestSession implements Participant, FacadeOwner {
     });
   }
 
-  #make(held: Held, input: CommitInput, onMade?: () => void): Pending {
-    const verdict = this.#engine.commit(held, this.#request, input);
+  #make(held: Held, made: Omit<CommitInput, 'keyed'>, onMade?: () => void): Pending {
+    const verdict = this.#engine.commit(held, this.#request, { ...made, keyed: this.#keyed });
     const isRefused = !(verdict instanceof Promise) && verdict.kind !== 'safe' && verdict.kind !== 'unknown';
     if (!isRefused) {
       this.#isLogged = true;

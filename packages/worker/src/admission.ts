@@ -1,14 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { decideRetried, type LogEntry, type NodeId, type Rank, type SessionId, unreachable } from '@limpet/core';
-import type { Engine, RequestContext } from '@limpet/session';
+import {
+  decideRepeated,
+  decideRetried,
+  isReplayable,
+  type NodeId,
+  type Rank,
+  type Repeated,
+  type ReplayableRoute,
+  type Retried,
+  type SessionId,
+  unreachable,
+  type WorkerVerdict,
+} from '@limpet/core';
+import type { Engine, Recalled, RequestContext } from '@limpet/session';
 import { decideAdmission } from './admission-rule.ts';
+import { AnswerKeeper } from './answer-keeper.ts';
 import { presentPeer } from './app-addresses.ts';
 import type { Front } from './app-server.ts';
 import { type Exchange, Gate } from './gate.ts';
 import { type InternalHead, takeInternalHead } from './internal-head.ts';
-import { internalLines, ownResponse } from './response-head.ts';
+import { KeyTurns } from './key-turns.ts';
+import { internalLines, type OwnStatus, ownResponse } from './response-head.ts';
 import type { Running } from './running.ts';
 import type { ViewFeed } from './view-feed.ts';
 
@@ -19,11 +33,11 @@ export interface AdmissionOptions {
   readonly engine: Engine;
   readonly rank: Rank;
   readonly running: Running;
+  /** Requests of these routes may run again after a death. */
+  readonly replayable: readonly ReplayableRoute[];
   /** Where the balancer names no deadline. */
   readonly deadlineMs: number;
 }
-
-type Entry = LogEntry | null;
 
 /** One request between its head and its first listener in the app. */
 interface Arrival {
@@ -38,13 +52,15 @@ interface Arrival {
 
 /**
  * What every request passes before the app sees it, in this order: internal headers off, view and primary (P1), the
- * supervisor's probe, the log of a retried one (P20), its context for `session()`. Without waiting, all of it is one
- * synchronous step, so nothing changes between the decision and the handler.
+ * supervisor's probe, its turn under its key, the log of a retried one and the answers kept under its key (P2, P20), its
+ * context for `session()`. Without waiting, all of it is one synchronous step, so nothing changes between the decision and
+ * the handler.
  */
 export class Admission implements Front {
   readonly #options: AdmissionOptions;
   readonly #gates = new WeakMap<Duplex, Gate>();
   readonly #contexts = new WeakMap<IncomingMessage, RequestContext>();
+  readonly #turns = new KeyTurns();
   #stopping = false;
 
   constructor(options: AdmissionOptions) {
@@ -94,6 +110,7 @@ export class Admission implements Front {
     const context: RequestContext = {
       request: head.request,
       session,
+      keyed: head.keyed,
       deadlineAt: performance.now() + waitMs,
       participant: null,
     };
@@ -121,8 +138,11 @@ export class Admission implements Front {
       over = true;
       socket.removeListener('close', leave);
       // The session layer closes what it has opened, when its handler is done; without it admission was the only one.
-      if (context.participant !== null) context.participant.end();
-      else if (context.session !== null) engine.close(context.session, context.request);
+      if (context.participant !== null) context.participant.end(() => this.#giveTurn(context));
+      else {
+        if (context.session !== null) engine.close(context.session, context.request);
+        this.#giveTurn(context);
+      }
       running.remove(context.request);
     };
     if (res === null) socket.once('close', leave);
@@ -152,11 +172,24 @@ export class Admission implements Front {
       this.#probe(arrival);
       return;
     }
-    if (head.attempt > 1) {
-      this.#retried(arrival);
+    const turn = this.#takeTurn(arrival.exchange.context);
+    if (turn !== 'free' && turn !== 'taken') {
+      this.#answer(arrival, turn === 'running' ? 409 : 422, turn);
       return;
     }
-    this.#proceed(arrival);
+    if (head.attempt > 1 || turn === 'taken') this.#askFirst(arrival);
+    else this.#proceed(arrival);
+  }
+
+  /** One request at a time runs under a key of a session. `free`: no key, or no session that it could belong to. */
+  #takeTurn(context: RequestContext): 'free' | 'taken' | 'running' | 'reused' {
+    const { session, keyed } = context;
+    return session === null || keyed === null ? 'free' : this.#turns.take(session, keyed, context);
+  }
+
+  #giveTurn(context: RequestContext): void {
+    const { session, keyed } = context;
+    if (session !== null && keyed !== null) this.#turns.give(session, keyed, context);
   }
 
   #wait(arrival: Arrival): void {
@@ -177,60 +210,72 @@ export class Admission implements Front {
     );
   }
 
-  #retried(arrival: Arrival): void {
-    const { head, gate, exchange, session, req } = arrival;
-    const obey = (entry: Entry): void => {
-      if (entry === null && head.prior === null) {
-        this.#proceed(arrival);
-        return;
-      }
-      const decision = decideRetried(entry, req.method ?? '', head.prior ?? 'nothing');
-      switch (decision) {
-        case 'run':
-          this.#proceed(arrival);
-          return;
-        case 'answer':
-          if (entry?.answer) {
-            gate.replay(exchange, entry.answer);
-            return;
-          }
-          this.#answer(arrival, 502, 'executed');
-          return;
-        case 'executed':
-        case 'unknown':
-          this.#answer(arrival, 502, decision);
-          return;
-        default:
-          unreachable(decision);
-          return;
-      }
-    };
+  /** What an earlier attempt, or an earlier request under the same key, has left behind decides before the handler runs. */
+  #askFirst(arrival: Arrival): void {
+    const { head, session } = arrival;
     if (head.prior !== null && this.#options.running.overlaps(head.request)) {
       // An earlier attempt gave up on the connection, not on the handler: what it will have done is not in the log yet.
       this.#answer(arrival, 502, 'unknown');
       return;
     }
+    const obey = (recalled: Recalled): void => this.#obey(arrival, recalled);
     if (session === null) {
-      obey(null);
+      obey({ entry: null, kept: null });
       return;
     }
-    this.#recall(arrival, obey, () => {
-      // Nobody could be asked in time: what an earlier attempt did stays in the dark.
-      if (head.prior === null) this.#answer(arrival, 503, 'not-executed');
-      else this.#answer(arrival, 504, 'unknown');
-    });
+    this.#recall(arrival, obey, () => this.#giveUp(arrival));
   }
 
-  /** Loads the session and looks the request up in its log; an entry found is safe to be shown (P4). */
-  #recall(arrival: Arrival, recalled: (entry: Entry) => void, failed: () => void): void {
+  /** Nobody could be asked in time: what an earlier attempt did stays in the dark. */
+  #giveUp(arrival: Arrival): void {
+    if (arrival.head.prior === null) this.#answer(arrival, 503, 'not-executed');
+    else this.#answer(arrival, 504, 'unknown');
+  }
+
+  #obey(arrival: Arrival, recalled: Recalled): void {
+    const { gate, exchange } = arrival;
+    const decision = this.#decide(arrival, recalled);
+    switch (decision) {
+      case 'run':
+        this.#proceed(arrival);
+        return;
+      case 'answer': {
+        const answer = recalled.kept?.answer ?? recalled.entry?.answer;
+        if (answer) gate.replay(exchange, answer);
+        else this.#answer(arrival, 502, 'executed');
+        return;
+      }
+      case 'reused':
+        this.#answer(arrival, 422, decision);
+        return;
+      case 'executed':
+      case 'unknown':
+        this.#answer(arrival, 502, decision);
+        return;
+      default:
+        unreachable(decision);
+        return;
+    }
+  }
+
+  #decide({ head, req }: Arrival, { entry, kept }: Recalled): Retried | Repeated {
+    if (kept !== null && head.keyed !== null) return decideRepeated(kept, head.keyed.print);
+    if (entry === null && head.prior === null) return 'run';
+    const method = req.method ?? '';
+    const declared = head.keyed !== null || isReplayable(this.#options.replayable, method, req.url ?? '');
+    return decideRetried(entry, { method, declared }, head.prior ?? 'nothing');
+  }
+
+  /** Loads the session and looks the request up in it; what is found is safe to be shown (P4). */
+  #recall(arrival: Arrival, recalled: (found: Recalled) => void, failed: () => void): void {
     const { head, session, req } = arrival;
     if (session === null) {
-      recalled(null);
+      recalled({ entry: null, kept: null });
       return;
     }
-    Promise.resolve(this.#options.engine.recall(session, head.request)).then(
-      (entry) => {
-        if (!req.socket.destroyed) recalled(entry);
+    Promise.resolve(this.#options.engine.recall(session, head.request, head.keyed?.key ?? null)).then(
+      (found) => {
+        if (!req.socket.destroyed) recalled(found);
       },
       () => {
         if (!req.socket.destroyed) failed();
@@ -238,16 +283,32 @@ export class Admission implements Front {
     );
   }
 
-  #proceed({ head, res, proceed }: Arrival): void {
-    if (head.admit) res?.writeProcessing();
-    proceed();
+  #proceed(arrival: Arrival): void {
+    const { head, session } = arrival;
+    if (head.keyed === null || session === null) {
+      run(arrival);
+      return;
+    }
+    const { engine } = this.#options;
+    const { keyed } = head;
+    Promise.resolve(engine.open(session, head.request)).then(
+      (held) => {
+        if (arrival.req.socket.destroyed) {
+          // It may have left before it was opened.
+          engine.close(session, head.request);
+          return;
+        }
+        // `session()` takes its place, if the handler meets it.
+        if (held !== null) arrival.exchange.context.participant = new AnswerKeeper(engine, held, head.request, keyed);
+        run(arrival);
+      },
+      () => {
+        if (!arrival.req.socket.destroyed) this.#giveUp(arrival);
+      },
+    );
   }
 
-  #answer(
-    { exchange, gate, res }: Arrival,
-    status: 204 | 421 | 502 | 503 | 504,
-    verdict?: 'not-executed' | 'executed' | 'unknown',
-  ): void {
+  #answer({ exchange, gate, res }: Arrival, status: OwnStatus, verdict?: WorkerVerdict): void {
     if (res === null) {
       gate.answer(ownResponse(status, exchange.lines(), verdict ?? null));
       return;
@@ -257,4 +318,10 @@ export class Admission implements Front {
     res.writeHead(status, status === 204 ? {} : { 'content-length': 0 });
     res.end();
   }
+}
+
+/** The app's turn. */
+function run({ head, res, proceed }: Arrival): void {
+  if (head.admit) res?.writeProcessing();
+  proceed();
 }

@@ -49,6 +49,7 @@ async function serve(app: App, participant: Participant | null, pieceWaitMs = 5_
     const context: RequestContext = {
       request: id as NonNullable<typeof id>,
       session: null,
+      keyed: null,
       deadlineAt: performance.now() + pieceWaitMs,
       participant,
     };

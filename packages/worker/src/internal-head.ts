@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import {
   internalHeaders,
   internalPrefix,
+  type Keyed,
   type Prior,
+  parseKeyed,
   parseRequestId,
   parseViewNumber,
   type RequestId,
@@ -18,6 +20,8 @@ export interface InternalHead {
   readonly prior: Prior | null;
   /** As sent: its MAC is not checked yet. */
   readonly session: string | null;
+  /** Its Idempotency-Key, null without one. */
+  readonly keyed: Keyed | null;
   /** Null: the cluster's own. */
   readonly deadlineMs: number | null;
   readonly admit: boolean;
@@ -62,6 +66,7 @@ function readHead(found: ReadonlyMap<string, string>): InternalHead | null {
     attempt,
     prior: prior === undefined ? null : prior === 'nothing' ? 'nothing' : 'head',
     session: found.get(internalHeaders.session) ?? null,
+    keyed: parseKeyed(found.get(internalHeaders.key) ?? ''),
     deadlineMs: readCount(found.get(internalHeaders.deadline) ?? '', deadlineMsMax),
     admit: found.get(internalHeaders.admit) === '1',
     probe: found.get(internalHeaders.probe) === '1',

@@ -1,4 +1,4 @@
-import { internalHeaders, type Outcome, type RequestId, type View } from '@limpet/core';
+import { internalHeaders, type RequestId, type View, type WorkerVerdict } from '@limpet/core';
 
 /** One piece of what Node writes to a connection, as a stream hands it over. */
 export interface Piece {
@@ -14,6 +14,7 @@ const reasons = {
   204: 'No Content',
   409: 'Conflict',
   421: 'Misdirected Request',
+  422: 'Unprocessable Content',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
@@ -22,7 +23,7 @@ const reasons = {
 export type OwnStatus = keyof typeof reasons;
 
 /** A whole response by Limpet instead of the app: empty, and the last on its connection unless `keep`. */
-export function ownResponse(status: OwnStatus, lines: string, verdict: Outcome | null, keep = false): string {
+export function ownResponse(status: OwnStatus, lines: string, verdict: WorkerVerdict | null, keep = false): string {
   const told = verdict === null ? '' : `${internalHeaders.verdict}: ${verdict}\r\n`;
   const length = status === 204 ? '' : 'content-length: 0\r\n';
   return `HTTP/1.1 ${status} ${reasons[status]}\r\n${lines}${told}${length}${keep ? '' : 'connection: close\r\n'}\r\n`;

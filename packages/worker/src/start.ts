@@ -1,4 +1,4 @@
-import { LimpetError, numberOf } from '@limpet/core';
+import { LimpetError, numberOf, parseReplayables } from '@limpet/core';
 import { contract, loadedFrom, type Runtime, runtimeSymbol, version } from '@limpet/session';
 import { Admission } from './admission.ts';
 import { DoorPath } from './app-door.ts';
@@ -51,6 +51,7 @@ export async function startWorker(run: Run): Promise<void> {
     engine: seat.engine,
     rank: seat.rank,
     running,
+    replayable: parseReplayables(welcome.replayable ?? []),
     deadlineMs,
   });
   const placement = new Placement(views, seat.rank, (req) => admission.contextOf(req));

@@ -1,4 +1,5 @@
 import type { RequestId } from '../ids.ts';
+import { findRival } from '../kept.ts';
 import type { Commit, Mark } from '../messages.ts';
 import { applyCommit, buryUnder } from '../record.ts';
 import { numberOf } from '../view.ts';
@@ -31,26 +32,36 @@ export function commitHere(
     settle(state, done, { kind: 'gone' });
     return;
   }
+  const rival = findRival(record.kept, commit) ?? (old === undefined ? null : findRival(old.record.kept, commit));
+  if (rival !== null) {
+    settle(state, done, 'token' in done ? { kind: 'duplicate', answer: rival.answer } : { kind: 'refused' });
+    return;
+  }
+  const made = old === undefined ? commit : inheriting(commit, old);
   const view = numberOf(state.view);
   const previous = record.mark;
   const mark: Mark = { version: previous.version + 1, view, by: state.address };
   const buried: Mark | null = old === undefined ? null : { ...mark, version: old.record.mark.version + 1 };
   const keptFrom = logKeptFrom(state, entry, commit.at);
-  applyCommit(record, mark, commit, keptFrom);
+  applyCommit(record, mark, made, keptFrom);
   state.touched.delete(record.id);
   if (old !== undefined && buried !== null) {
-    buryUnder(old.record, buried, commit, keptFrom);
+    buryUnder(old.record, buried, made, keptFrom);
     state.touched.delete(old.record.id);
     state.tombstones.add(old.record.id);
     entry.buries = commit.bury;
   }
   if (commit.destroy) state.tombstones.add(record.id);
   for (const member of entry.others) {
-    state.sendTo(member, { kind: 'write', id: record.id, view, previous, mark, buried, commit, keptFrom });
+    state.sendTo(member, { kind: 'write', id: record.id, view, previous, mark, buried, commit: made, keptFrom });
   }
   if (previous.version === 0 && entry.others.length > 0) state.unprotected.add(record.id);
   wait(state, entry, mark.version, done);
 }
+
+/** What was answered under the old id is answered under the new one too (P15). In the commit, for copies that lack the old one. */
+const inheriting = (commit: Commit, { record }: Entry): Commit =>
+  record.kept.size === 0 ? commit : { ...commit, kept: [...record.kept.values(), ...commit.kept] };
 
 /** A request still running may be retried whenever its worker dies: its entry, however old, and all after it stay (P2). */
 function logKeptFrom(state: PrimaryState, { record }: Entry, at: number): number {
@@ -68,6 +79,7 @@ export function endIdle(state: PrimaryState, entry: Entry): void {
     destroy: true,
     carries: [],
     answer: null,
+    kept: [],
     create: null,
     bury: null,
     at: state.nowMs,

@@ -44,6 +44,7 @@ const commitOf = (ordinal: number, create: Commit['create']): Commit => ({
   destroy: false,
   carries: [],
   answer: null,
+  kept: [],
   create,
   bury: null,
   at: 0,

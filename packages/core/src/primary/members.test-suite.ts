@@ -50,6 +50,7 @@ export const commitOf = (request: RequestId, at: number, given: Partial<Commit> 
   destroy: false,
   carries: [],
   answer: null,
+  kept: [],
   create: null,
   bury: null,
   at,
