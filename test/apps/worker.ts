@@ -38,6 +38,8 @@ const welcome: Welcome = {
   idleMs: 60_000,
   absoluteMs: 600_000,
   secureCookie: 'auto',
+  orphanMs: 0,
+  proofKey: randomBytes(16),
 };
 
 export interface Answer {

@@ -1,14 +1,16 @@
 import type { Server } from 'node:http';
 import { type ListenOptions, Server as NetServer } from 'node:net';
 import { type FromSupervisor, Suspects, type ToSupervisor, unreachable } from '@limpet/core';
-import { dial, type Link, socketPath } from '@limpet/transport';
+import { dial, type Link, Prover, socketPath, whoOf } from '@limpet/transport';
 import { Cluster } from './cluster.ts';
 import { SerialLane } from './lane.ts';
-import { orphanMs, statsMs } from './limits.ts';
+import { orphanGraceMs, statsMs } from './limits.ts';
 import type { Log } from './log.ts';
+import { Orphanage } from './orphanage.ts';
 import { probe } from './probe.ts';
 import type { Relay } from './relay.ts';
 import { createFront } from './server.ts';
+import { spawnSibling } from './spawn.ts';
 import { openTunnels } from './upgrade.ts';
 import { type Upstream, Upstreams } from './upstreams.ts';
 
@@ -39,7 +41,9 @@ export class Balancer {
   readonly #server: Server;
   readonly #link: Link<FromSupervisor, ToSupervisor>;
   readonly #stats: NodeJS.Timeout;
-  #orphan: NodeJS.Timeout | null = null;
+  readonly #orphanage: Orphanage;
+  readonly #prover: Prover;
+  #proofKey: Uint8Array | null = null;
   #isStarted = false;
   #isReady = false;
   #isStopping = false;
@@ -67,11 +71,13 @@ export class Balancer {
       this.#end(1);
     });
     this.#stats = setInterval(() => this.#tellStats(), statsMs);
-    this.#armOrphan();
+    // An orphan keeps serving with the last view for a while; for ever it would hold the port against its successor.
+    this.#orphanage = new Orphanage(() => this.stop(orphanGraceMs));
+    this.#prover = new Prover(whoOf({ role: 'balancer', ...options }), () => this.#proofKey);
     this.#link = dial<FromSupervisor, ToSupervisor>(socketPath(options.sockets, 'control'), {
       open: () => this.#greet(),
       message: (message) => this.#take(message),
-      close: () => this.#armOrphan(),
+      close: () => this.#orphanage.lost(),
     });
   }
 
@@ -104,7 +110,7 @@ export class Balancer {
   /** Ends at once. */
   async close(): Promise<void> {
     clearInterval(this.#stats);
-    if (this.#orphan !== null) clearTimeout(this.#orphan);
+    this.#orphanage.end();
     this.#link.close();
     this.#server.close();
     this.#server.closeAllConnections();
@@ -116,26 +122,38 @@ export class Balancer {
   }
 
   #greet(): void {
-    if (this.#orphan !== null) clearTimeout(this.#orphan);
-    this.#orphan = null;
     const { name, incarnation, version } = this.#options;
-    const seen = this.#cluster.view;
     this.#tell({
       kind: 'hello',
       role: 'balancer',
       name,
       incarnation,
       pid: process.pid,
-      seen: seen === null ? null : { term: seen.term, number: seen.number },
+      seen: this.#cluster.view,
+      settled: this.#cluster.settled,
+      nonce: this.#prover.begin(),
       version,
     });
-    if (this.#isReady) this.#tell({ kind: 'ready', notes: [] });
   }
 
   #take(message: FromSupervisor): void {
+    if (message.kind === 'challenge') {
+      const proof = this.#prover.answer(message);
+      if (proof === null) this.#options.log.error({}, 'a supervisor with other keys was refused');
+      this.#tell({ kind: 'proof', proof });
+      return;
+    }
+    if (!this.#prover.isProven) return;
     switch (message.kind) {
       case 'welcome':
+        this.#orphanage.found(message.orphanMs);
+        this.#proofKey = message.proofKey;
         this.#cluster.welcome(message);
+        // A supervisor that came back does not know it.
+        if (this.#isReady) this.#tell({ kind: 'ready', notes: [] });
+        return;
+      case 'spawn':
+        spawnSibling(message, (answer) => this.#tell(answer));
         return;
       case 'views':
         this.#cluster.tell(message);
@@ -207,11 +225,5 @@ export class Balancer {
 
   #tell(message: ToSupervisor): void {
     this.#link.send(message);
-  }
-
-  #armOrphan(): void {
-    if (this.#orphan !== null || this.#isStopping) return;
-    // An orphan keeps serving with the last view for a while; for ever it would hold the port against its successor.
-    this.#orphan = setTimeout(() => this.stop(orphanMs / 60), orphanMs);
   }
 }

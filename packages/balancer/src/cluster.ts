@@ -79,6 +79,11 @@ export class Cluster {
     return this.#settled?.whole === true && view !== null && compareViews(this.#settled.view, view) === 0;
   }
 
+  /** The last view that we were told is settled. */
+  get settled(): ViewNumber | null {
+    return this.#settled?.view ?? null;
+  }
+
   deathOf(member: Member): Death | null {
     return this.#deaths.get(formatAddress(member)) ?? null;
   }

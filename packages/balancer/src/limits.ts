@@ -49,7 +49,9 @@ export const refreshMs = 250;
 export const lingerMs = 2_000;
 /** Connections to a removed member are destroyed this long after it was removed. */
 export const removedMs = 2_000;
-/** Without a control link for this long the balancer ends itself. */
-export const orphanMs = 600_000;
+/** A process that no supervisor has welcomed by then was started by one that is gone: it ends itself. */
+export const welcomeMs = 10_000;
+/** What running requests get when a balancer without a supervisor ends itself. */
+export const orphanGraceMs = 10_000;
 /** In-flight count to the supervisor. */
 export const statsMs = 500;

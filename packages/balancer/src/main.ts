@@ -1,8 +1,11 @@
 import { Balancer } from './balancer.ts';
+import { Holder } from './holder.ts';
+import { orphanGraceMs } from './limits.ts';
 import { createLog } from './log.ts';
-import { parseRun } from './run.ts';
+import { parseRun, type Run } from './run.ts';
+import { listenFd } from './spawn.ts';
 
-/** The entry of a balancer process: `LIMPET_RUN` says who it is, descriptor 3 is the listening socket. */
+/** The entry of a balancer process, or of the port's holder: `LIMPET_RUN` says who it is, descriptor 3 is the listening socket. */
 
 const run = parseRun(process.env.LIMPET_RUN);
 delete process.env.LIMPET_RUN;
@@ -22,17 +25,19 @@ process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
-const balancer = new Balancer({
-  name: run.name,
-  incarnation: run.incarnation,
-  sockets: run.sockets,
-  version: '0.1.0',
-  listen: { fd: 3 },
-  log,
-  onEnd: (code) => process.exit(code),
-});
-
-process.on('SIGTERM', () => balancer.stop(10_000));
+process.on('SIGTERM', begin(run));
 // Detached from the terminal, a hang-up or Ctrl-C is meant for the supervisor.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
+
+/** Gives what ends it in good order. */
+function begin(me: Run): () => void {
+  const onEnd = (code: number): never => process.exit(code);
+  if (me.role === 'holder') {
+    const holder = new Holder(me, onEnd);
+    return () => holder.end();
+  }
+  const { name, incarnation, sockets } = me;
+  const balancer = new Balancer({ name, incarnation, sockets, version: '0.1.0', listen: { fd: listenFd }, log, onEnd });
+  return () => balancer.stop(orphanGraceMs);
+}

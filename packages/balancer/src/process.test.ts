@@ -18,6 +18,8 @@ afterEach(async () => {
   await cluster.close();
 });
 
+const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
 /** The built entry as the supervisor spawns it: the bound socket as descriptor 3, detached, named in LIMPET_RUN. */
 async function startProcess(handler?: Handler): Promise<{ readonly port: number; readonly child: ChildProcess }> {
   cluster = new TestCluster({ nodes: 2 });
@@ -27,7 +29,6 @@ async function startProcess(handler?: Handler): Promise<{ readonly port: number;
   await once(bound, 'listening');
   const { port } = bound.address() as AddressInfo;
   const { fd } = (bound as unknown as { readonly _handle: { readonly fd: number } })._handle;
-  const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
   const run = { role: 'balancer', name: 'b1', incarnation: 1, sockets: cluster.folder };
   const child = spawn(process.execPath, [entry], {
     env: { ...process.env, LIMPET_RUN: JSON.stringify(run) },
@@ -179,6 +180,51 @@ describe('balancer process', () => {
     const hellos = cluster.told.filter((message) => message.kind === 'hello');
     expect(hellos[1]).toMatchObject({ seen: { term: 1, number: 1 } });
     await cluster.until('ready', 2);
+  });
+
+  test('a supervisor with other keys: refused, nothing it says is taken; the right one is found again', async () => {
+    const { port } = await startProcess();
+    await cluster.restartControl(new Uint8Array(16).fill(9));
+    await cluster.until('proof');
+    expect(cluster.told.filter((message) => message.kind === 'proof')).toEqual([{ kind: 'proof', proof: null }]);
+    const { view } = cluster;
+    cluster.publish({ ...view, number: 2, ring: [], members: {} });
+    expect((await raw(port, get('/'))).body).toBe('ok');
+    cluster.view = view;
+    await cluster.restartControl();
+    await cluster.until('ready', 2);
+  });
+
+  test('told to start another one: it serves on the same port, and lives on when its parent is gone', async () => {
+    const { port, child } = await startProcess();
+    const run = { role: 'balancer', name: 'b2', incarnation: 1, sockets: cluster.folder };
+    const env = { ...process.env, LIMPET_RUN: JSON.stringify(run) } as { readonly [name: string]: string };
+    const program = {
+      file: process.execPath,
+      argv: [entry],
+      cwd: cluster.folder,
+      env,
+      log: `${cluster.folder}/b2.log`,
+    };
+    cluster.tell({ kind: 'spawn', sequence: 7, program });
+    await cluster.until('spawned');
+    const spawned = cluster.told.find((message) => message.kind === 'spawned');
+    expect(spawned).toMatchObject({ sequence: 7, pid: expect.any(Number), why: '' });
+    await cluster.until('ready', 2);
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+    expect((await raw(port, get('/'))).body).toBe('ok');
+    process.kill(Number(spawned?.kind === 'spawned' && spawned.pid), 'SIGKILL');
+  });
+
+  test('the program to start does not exist: said, with the reason', async () => {
+    await startProcess();
+    const program = { file: '/nowhere/node', argv: [], cwd: cluster.folder, env: {}, log: `${cluster.folder}/b2.log` };
+    cluster.tell({ kind: 'spawn', sequence: 8, program });
+    await cluster.until('spawned');
+    const spawned = cluster.told.find((message) => message.kind === 'spawned');
+    expect(spawned).toMatchObject({ sequence: 8, pid: null, why: expect.stringContaining('ENOENT') });
   });
 });
 

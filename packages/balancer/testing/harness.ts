@@ -18,7 +18,7 @@ import {
   type View,
   type Welcome,
 } from '@limpet/core';
-import { type Link, listen } from '@limpet/transport';
+import { type Link, listen, Verifier } from '@limpet/transport';
 import { Balancer } from '../src/balancer.ts';
 
 /** The other two sides of a balancer, real on their sockets: a supervisor that says what a test tells it to, and workers. */
@@ -93,6 +93,9 @@ export class TestCluster {
   balancer: Balancer | null = null;
   readonly ended: number[] = [];
 
+  /** Of a supervisor with other keys than the one that welcomed the balancer; null: the same. */
+  proofKey: Uint8Array | null = null;
+
   constructor(options: ClusterOptions = {}) {
     const nodes = options.nodes ?? 2;
     const ring = Array.from({ length: nodes }, (_, at) => nodeIdAt(at + 1));
@@ -103,6 +106,7 @@ export class TestCluster {
       kind: 'welcome',
       rankKey: new Uint8Array(16).fill(1),
       macKeys: [new Uint8Array(16).fill(2)],
+      proofKey: new Uint8Array(16).fill(3),
       cookieName: 'JSESSIONID',
       headerName: null,
       store: 'buddy',
@@ -110,6 +114,7 @@ export class TestCluster {
       idleMs: 60_000,
       absoluteMs: 60_000,
       secureCookie: false,
+      orphanMs: 600_000,
       ...options.welcome,
     };
   }
@@ -120,8 +125,9 @@ export class TestCluster {
     await this.#listen();
   }
 
-  /** The supervisor ends and another one listens in its place. */
-  async restartControl(): Promise<void> {
+  /** The supervisor ends and another one listens in its place, with this key if one is given. */
+  async restartControl(proofKey: Uint8Array | null = null): Promise<void> {
+    this.proofKey = proofKey;
     await this.#listener?.close();
     await this.#listen();
   }
@@ -129,10 +135,14 @@ export class TestCluster {
   async #listen(): Promise<void> {
     this.#listener = await listen<ToSupervisor, FromSupervisor>(join(this.folder, 'control'), (link) => {
       this.#links.add(link);
+      const verifier = new Verifier(this.proofKey ?? this.welcome.proofKey);
       return {
         message: (message) => {
           this.told.push(message);
-          if (message.kind === 'hello') {
+          const isGreeting = message.kind === 'hello';
+          if (isGreeting && message.nonce !== null) {
+            link.send({ kind: 'challenge', ...verifier.challenge(message, message.nonce) });
+          } else if (isGreeting || (message.kind === 'proof' && verifier.accepts(message.proof))) {
             link.send(this.welcome);
             link.send({ kind: 'views', views: [this.view], deaths: [] });
             link.send({ kind: 'settled', view: this.view, whole: true });

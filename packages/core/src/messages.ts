@@ -189,8 +189,18 @@ export interface Death {
   readonly running: readonly RequestId[] | null;
 }
 
-/** Which part of a process holds the control link. A worker has two: its app loop and its keeper thread (P8). */
-export type ControlRole = 'app' | 'keeper' | 'balancer' | 'command';
+/** Which part of a process holds the control link. A worker has two: its app loop and its keeper thread (P8). A holder keeps the listening socket open. */
+export type ControlRole = 'app' | 'keeper' | 'balancer' | 'holder' | 'command';
+
+/** How a balancer starts a process that inherits the listening socket, for a supervisor that does not have it (P18). */
+export interface Program {
+  readonly file: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: { readonly [name: string]: string };
+  /** The file its output is appended to. */
+  readonly log: string;
+}
 
 /** Keys and settings a process needs before it serves. Sent over the control socket only: never argv, environment or log. */
 export interface Welcome {
@@ -199,6 +209,8 @@ export interface Welcome {
   readonly rankKey: Uint8Array;
   /** 16 bytes each: MACs of session ids. The first signs, all verify. */
   readonly macKeys: readonly Uint8Array[];
+  /** 16 bytes: with it this process and a later supervisor prove themselves to each other (P17). */
+  readonly proofKey: Uint8Array;
   readonly cookieName: string;
   readonly headerName: string | null;
   readonly store: 'buddy' | 'memory';
@@ -210,6 +222,8 @@ export interface Welcome {
   readonly keyLifeMs?: number;
   /** Routes whose requests may run again after a death, as the operator wrote them (replayable.ts); none when absent. */
   readonly replayable?: readonly string[];
+  /** Without a supervisor for so long a process ends itself; 0: never. */
+  readonly orphanMs: number;
   /** Balancer: addresses and CIDR blocks whose X-Forwarded-* are believed; none when absent. */
   readonly trustProxy?: readonly string[];
 }
@@ -223,6 +237,10 @@ export type FromSupervisor =
   | { readonly kind: 'settled'; readonly view: ViewNumber; readonly whole: boolean }
   /** To a balancer: these members are suspect now, all others are not (P8). They get no new sessions. */
   | { readonly kind: 'suspects'; readonly members: readonly Pick<Member, 'id' | 'incarnation'>[] }
+  /** Answers the greeting of a process that has the keys: `proof` shows that the supervisor has them, too (P17). */
+  | { readonly kind: 'challenge'; readonly nonce: Uint8Array; readonly proof: Uint8Array }
+  /** To a balancer or a holder: start this program with the listening socket as its descriptor 3. */
+  | { readonly kind: 'spawn'; readonly sequence: number; readonly program: Program }
   /** To a balancer: send a probe for a placement whose primary was `node`, report when it is served. */
   | { readonly kind: 'probe'; readonly node: NodeId; readonly sequence: number }
   /** Finish what runs, then exit 0. */
@@ -237,8 +255,22 @@ export type ToSupervisor =
       readonly name: string;
       readonly incarnation: number;
       readonly pid: number;
-      readonly seen: ViewNumber | null;
+      /** The newest view it has: a supervisor may have died before that view was on disk. */
+      readonly seen: View | null;
+      /** The last view it was told is settled. */
+      readonly settled: ViewNumber | null;
+      /** Null while it has no keys: it has not been welcomed yet. */
+      readonly nonce: Uint8Array | null;
       readonly version: string;
+    }
+  /** The answer to a challenge; null: the supervisor has other keys. */
+  | { readonly kind: 'proof'; readonly proof: Uint8Array | null }
+  /** What came of `spawn`; `pid` null: it could not be started, `why` says why. */
+  | {
+      readonly kind: 'spawned';
+      readonly sequence: number;
+      readonly pid: number | null;
+      readonly why: string;
     }
   /** The app listens. `listening`: other ports of the app and where they went. */
   | { readonly kind: 'ready'; readonly notes: readonly string[] }

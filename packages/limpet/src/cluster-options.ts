@@ -36,5 +36,6 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     absoluteMs: settings.absolute,
     hangKillMs: settings.hangKill,
     readyTimeoutMs: settings.readyTimeout,
+    orphanMs: settings.orphanTimeout,
   };
 }

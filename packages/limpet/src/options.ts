@@ -31,6 +31,7 @@ export interface Settings {
   readonly absolute: number;
   readonly readyTimeout: number;
   readonly hangKill: number;
+  readonly orphanTimeout: number;
   readonly nodeArgs: readonly string[];
   readonly envFile: readonly string[];
   readonly log: 'pretty' | 'json' | null;
@@ -161,6 +162,12 @@ export const options: { readonly [K in OptionName]: Option<Settings[K]> } = {
     byDefault: '30s',
     means: 'A node whose event loop has been blocked for so long is killed, and its sessions go on at their buddies.',
     effect: 'Longer: users of a hung node wait longer. Never while a debugger is open. 0: never.',
+  },
+  orphanTimeout: {
+    reader: durationOrNever(second, 8760 * hour),
+    byDefault: '10m',
+    means: 'Time after which workers and balancers whose supervisor is gone end themselves; 0: never.',
+    effect: 'Longer: more time to start the supervisor again before users notice.',
   },
   nodeArgs: {
     reader: words,

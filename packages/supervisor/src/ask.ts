@@ -49,8 +49,9 @@ function askOver(path: string, question: Question, body: unknown, dir: string): 
       path,
       {
         open() {
-          const hello = { role: 'command', name: question, incarnation: 0, pid: process.pid, seen: null, version: '' };
-          link.send({ kind: 'hello', ...hello, role: 'command' });
+          const nothing = { seen: null, settled: null, nonce: null, version: '' };
+          const who = { role: 'command', name: question, incarnation: 0, pid: process.pid } as const;
+          link.send({ kind: 'hello', ...who, ...nothing });
           link.send({ kind: 'ask', sequence: 1, question, body });
         },
         message(message) {

@@ -41,7 +41,7 @@ export interface ClusterParts {
 export class ClusterRun implements Cluster {
   readonly #parts: ClusterParts;
   readonly #places: Places;
-  readonly #control = new Control();
+  readonly #control: Control;
   readonly #loop: ViewLoop;
   readonly #workers: Workers;
   readonly #health: Health;
@@ -61,6 +61,7 @@ export class ClusterRun implements Cluster {
     this.#parts = parts;
     const { options, run, sockets, keys } = parts;
     const emit = (event: ClusterEvent) => this.#emit(event);
+    this.#control = new Control(keys.proofKey);
     const trouble = (message: string) => emit({ kind: 'warning', message });
     this.#places = new Places(options, run, sockets, trouble);
     this.stopped = new Promise((resolve) => {
@@ -133,6 +134,7 @@ export class ClusterRun implements Cluster {
         deaths: this.#deaths,
         health: this.#health,
         cluster: this,
+        trouble: (message) => this.#emit({ kind: 'warning', message }),
       });
       await this.#control.open(sockets, reports);
       this.#record();

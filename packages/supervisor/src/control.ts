@@ -1,9 +1,9 @@
 import type { ControlRole, FromSupervisor, ToSupervisor, ViewNumber } from '@limpet/core';
-import { type Link, type LinkHandlers, listen, socketPath } from '@limpet/transport';
+import { type Link, type LinkHandlers, listen, socketPath, Verifier } from '@limpet/transport';
 
 export type Hello = ToSupervisor & { readonly kind: 'hello' };
 /** What comes after the greeting. */
-export type Report = Exclude<ToSupervisor, Hello>;
+export type Report = Exclude<ToSupervisor, Hello | { readonly kind: 'proof' }>;
 
 /** One process, or part of one, on the other end of a control link. */
 export interface Peer {
@@ -11,13 +11,17 @@ export interface Peer {
   readonly name: string;
   readonly incarnation: number;
   readonly seen: ViewNumber | null;
+  /** It has proven that it knows the cluster's key: a supervisor, this one or one before, has welcomed it. */
+  readonly isProven: boolean;
   /** A peer that cannot keep up is cut off; it comes back and gets what it missed. */
   send(message: FromSupervisor): void;
 }
 
 export interface ControlHooks {
-  /** Whether the greeting is of a process that this supervisor started and that still lives. Sends the welcome. */
+  /** Whether the greeting is of a process of this cluster that still lives. Sends the welcome. */
   admit(hello: Hello, peer: Peer): boolean;
+  /** It has keys, and they are not ours. */
+  refused(hello: Hello): void;
   message(peer: Peer, message: Report): void;
   gone(peer: Peer): void;
 }
@@ -25,44 +29,70 @@ export interface ControlHooks {
 /** A greeting is due within this time; who says nothing is cut off. */
 const helloMs = 5_000;
 
-/** The supervisor's end of all control links. The folder of the socket is private: only this user can come here. */
+/**
+ * The supervisor's end of all control links. The folder of the socket is private: only this user can come here. A process
+ * that has keys already must show that they are the same, and is shown it, before anything else is said (P17).
+ */
 export class Control {
   readonly #peers = new Set<Peer>();
+  readonly #proofKey: Uint8Array;
   #server: { close(): Promise<void> } | null = null;
+  #hooks: ControlHooks | null = null;
+
+  constructor(proofKey: Uint8Array) {
+    this.#proofKey = proofKey;
+  }
 
   async open(sockets: string, hooks: ControlHooks): Promise<void> {
+    this.#hooks = hooks;
     this.#server = await listen<ToSupervisor, FromSupervisor>(socketPath(sockets, 'control'), (link) =>
-      this.#greet(link, hooks),
+      this.#greet(link),
     );
   }
 
-  #greet(link: Link<ToSupervisor, FromSupervisor>, hooks: ControlHooks): LinkHandlers<ToSupervisor> {
+  /** From now on these are told. */
+  turnTo(hooks: ControlHooks): void {
+    this.#hooks = hooks;
+  }
+
+  #greet(link: Link<ToSupervisor, FromSupervisor>): LinkHandlers<ToSupervisor> {
+    const verifier = new Verifier(this.#proofKey);
+    let greeting: Hello | null = null;
     let peer: Peer | null = null;
     const timer = setTimeout(() => link.close(), helloMs);
+    const admit = (hello: Hello, isProven: boolean): void => {
+      clearTimeout(timer);
+      const { role, name, incarnation, seen } = hello;
+      const send: Peer['send'] = (message) => void (link.send(message) || link.close());
+      // Among the peers before it is admitted: its greeting may be what a view was waiting for, and it must see that view.
+      const candidate: Peer = { role, name, incarnation, seen, isProven, send };
+      peer = candidate;
+      this.#peers.add(candidate);
+      if (this.#hooks?.admit(hello, candidate)) return;
+      this.#peers.delete(candidate);
+      peer = null;
+      link.close();
+    };
     return {
       message: (message) => {
-        if (message.kind !== 'hello') {
-          if (peer === null) link.close();
-          else hooks.message(peer, message);
-          return;
-        }
-        clearTimeout(timer);
-        if (peer !== null) return link.close();
-        const { role, name, incarnation, seen } = message;
-        const candidate: Peer = { role, name, incarnation, seen, send: (m) => void (link.send(m) || link.close()) };
-        // Among the peers before it is admitted: its greeting may be what a view was waiting for, and it must see that view.
-        peer = candidate;
-        this.#peers.add(candidate);
-        if (hooks.admit(message, candidate)) return;
-        this.#peers.delete(candidate);
-        peer = null;
-        link.close();
+        if (message.kind === 'hello') {
+          if (greeting !== null) return link.close();
+          greeting = message;
+          if (message.nonce === null) admit(message, false);
+          else link.send({ kind: 'challenge', ...verifier.challenge(message, message.nonce) });
+        } else if (greeting === null) link.close();
+        else if (message.kind === 'proof') {
+          if (verifier.accepts(message.proof)) return admit(greeting, true);
+          this.#hooks?.refused(greeting);
+          link.close();
+        } else if (peer !== null) this.#hooks?.message(peer, message);
+        // Else it has not proven itself yet: what matters it says again.
       },
       close: () => {
         clearTimeout(timer);
         if (peer === null) return;
         this.#peers.delete(peer);
-        hooks.gone(peer);
+        this.#hooks?.gone(peer);
       },
     };
   }

@@ -13,15 +13,18 @@ export interface Keys {
   readonly rankKey: Uint8Array;
   /** Names the rank key in views without giving it away. */
   readonly keyId: number;
+  /** 16 bytes, from the oldest secret: supervisors and processes of one cluster prove themselves with it (P17). */
+  readonly proofKey: Uint8Array;
 }
 
 /** Keys derived from secrets, newest first. */
 export function deriveKeys(secrets: readonly string[]): Keys {
   const derive = (secret: string, purpose: string) =>
     new Uint8Array(hkdfSync('sha256', secret, '', `limpet ${purpose} 1`, 16));
-  const rankKey = derive(secrets.at(-1) ?? '', 'rank');
+  const oldest = secrets.at(-1) ?? '';
+  const rankKey = derive(oldest, 'rank');
   const keyId = createHash('sha256').update('limpet key id 1').update(rankKey).digest().readUInt32BE(0);
-  return { macKeys: secrets.map((secret) => derive(secret, 'mac')), rankKey, keyId };
+  return { macKeys: secrets.map((secret) => derive(secret, 'mac')), rankKey, keyId, proofKey: derive(oldest, 'proof') };
 }
 
 /** The keys of `secretFile`, else of `ownFile`, which is made with a fresh secret when it is missing. */

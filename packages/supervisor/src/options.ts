@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly hangKillMs: number;
   /** A worker that does not listen after so many milliseconds is killed. 60,000 is usual. */
   readonly readyTimeoutMs: number;
+  /** Workers and balancers without a supervisor end themselves after so many milliseconds; 0: never. */
+  readonly orphanMs: number;
 }
 
 /** The program that the workers run. */

@@ -21,6 +21,7 @@ export interface ReportsParts {
   readonly deaths: DeathReports;
   readonly health: Health;
   readonly cluster: Cluster;
+  readonly trouble: (message: string) => void;
 }
 
 /** Takes what workers, balancers and commands say, to where it belongs. */
@@ -40,13 +41,16 @@ export class Reports implements ControlHooks {
       this.#parts.workers.lifeOf(hello.name, hello.incarnation)?.life.running.kill('SIGKILL');
       return false;
     }
-    if (hello.role === 'balancer') {
-      this.#parts.health.tell(peer);
-      return true;
-    }
+    if (hello.role === 'balancer') this.#parts.health.tell(peer);
+    if (hello.role === 'balancer' || hello.role === 'holder') return true;
     const found = this.#parts.workers.lifeOf(hello.name, hello.incarnation);
     if (found !== null) this.#parts.workers.connected(found.slot, found.life, hello.role);
     return true;
+  }
+
+  refused({ role, name, incarnation }: Hello): void {
+    const who = `${role} of ${name}.${incarnation}`;
+    this.#parts.trouble(`the ${who} was refused: it has other keys than this cluster`);
   }
 
   /** The pid too: a forked child of the app that took over the variables is not the worker. */
@@ -58,11 +62,11 @@ export class Reports implements ControlHooks {
 
   #welcome(): FromSupervisor {
     const { options, keys } = this.#parts;
-    const { cookieName, headerName, store, deadlineMs, idleMs, absoluteMs, trustProxy } = options;
-    const { rankKey, macKeys } = keys;
-    const times = { deadlineMs, idleMs, absoluteMs };
+    const { cookieName, headerName, store, deadlineMs, idleMs, absoluteMs, orphanMs, trustProxy } = options;
+    const { rankKey, macKeys, proofKey } = keys;
+    const times = { deadlineMs, idleMs, absoluteMs, orphanMs };
     const names = { cookieName, headerName, secureCookie: 'auto' as const };
-    return { kind: 'welcome', rankKey, macKeys, store, ...names, ...times, trustProxy };
+    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, trustProxy };
   }
 
   message(peer: Peer, message: Report): void {
@@ -73,6 +77,8 @@ export class Reports implements ControlHooks {
         return;
       case 'balancer':
         this.#fromBalancer(peer, message);
+        return;
+      case 'holder':
         return;
       case 'command':
         if (message.kind === 'ask') void this.#answer(peer, message);

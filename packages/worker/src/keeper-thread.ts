@@ -15,8 +15,9 @@ import {
   type ToCopySide,
   type ToOwnKeeper,
   type ToSupervisor,
+  type ViewNumber,
 } from '@limpet/core';
-import { dial, type Link, listen, socketPath } from '@limpet/transport';
+import { dial, type Link, listen, Prover, socketPath, whoOf } from '@limpet/transport';
 import { startHeartbeat } from './heartbeat.ts';
 
 /** What the app's loop gives the keeper when it starts it. */
@@ -27,6 +28,7 @@ export interface KeeperData {
   readonly version: string;
   readonly rankKey: Uint8Array;
   readonly lifetimes: Lifetimes;
+  readonly proofKey: Uint8Array;
   readonly port: MessagePort;
   /** Where the app's loop shows that it turns. */
   readonly pulse: SharedArrayBuffer;
@@ -46,19 +48,27 @@ const reportAgainMs = 250;
  * every other node's writes wait. It receives copies, answers claims and follows views by itself.
  */
 const data = workerData as KeeperData;
-const { node, incarnation, sockets, version, rankKey, lifetimes, port } = data;
+const { node, incarnation, sockets, version, rankKey, proofKey, lifetimes, port } = data;
 const machine = new CopyMachine({ self: node, rank: createRank(sipKey(rankKey)), ...lifetimes });
 const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
 let reported = '';
 let reportedAtMs = 0;
 
+const me = { role: 'keeper', name: node, incarnation } as const;
+const prover = new Prover(whoOf(me), () => proofKey);
+let settled: ViewNumber | null = null;
+
 const control = dial<FromSupervisor, ToSupervisor>(socketPath(sockets, 'control'), {
   open() {
     const { view: seen } = machine;
-    control.send({ kind: 'hello', role: 'keeper', name: node, incarnation, pid: process.pid, seen, version });
+    const nonce = prover.begin();
+    control.send({ kind: 'hello', ...me, pid: process.pid, seen, settled, nonce, version });
   },
   message(message) {
+    if (message.kind === 'challenge') control.send({ kind: 'proof', proof: prover.answer(message) });
+    if (!prover.isProven) return;
+    if (message.kind === 'settled') settled = message.view;
     if (message.kind !== 'views') return;
     for (const view of message.views) step({ kind: 'view', view });
     sendStats();

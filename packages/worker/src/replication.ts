@@ -53,6 +53,7 @@ export async function startReplication(options: {
     version,
     rankKey: welcome.rankKey,
     lifetimes: { idleMs: welcome.idleMs, deadlineMs: welcome.deadlineMs },
+    proofKey: welcome.proofKey,
     received: (message) => receive(message),
   });
   const engine = new ReplicatedEngine({

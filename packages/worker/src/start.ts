@@ -14,8 +14,6 @@ import { ViewFeed } from './view-feed.ts';
 
 /** The supervisor listens before it starts anyone: an answer that takes longer will not come. */
 const welcomeMs = 10_000;
-/** A cluster whose supervisor is gone for good ends itself after this time. */
-const orphanMs = 600_000;
 /** What running requests get when a worker without a supervisor is told to stop. */
 const orphanGraceMs = 10_000;
 /** How often the supervisor is told what goes on here. */
@@ -39,7 +37,7 @@ export async function startWorker(run: Run): Promise<void> {
     () => stopper.stopping,
   );
   const orphaned = (): void => void stopper.stop(orphanGraceMs);
-  const control = await connectControl(run, views, { version, welcomeMs, orphanMs, orphaned }).catch(endWithout);
+  const control = await connectControl(run, views, { version, welcomeMs, orphaned }).catch(endWithout);
   const { welcome } = control;
   const seat = await createEngine(welcome, { ...run, version }, views, control);
   const { node, incarnation } = run;
@@ -76,6 +74,11 @@ export async function startWorker(run: Run): Promise<void> {
   reportState(control, views, seat, running);
   const notes: string[] = [];
   let ready = false;
+  const sendReady = (): void => void control.send({ kind: 'ready', notes });
+  // Not heard between two supervisors: every one is told when it welcomes this worker.
+  control.onWelcome(() => {
+    if (ready) sendReady();
+  });
   patchListen({
     door,
     front: admission,
@@ -88,7 +91,7 @@ export async function startWorker(run: Run): Promise<void> {
     },
     chosen: (server) => {
       stopper.serves(server);
-      if (!ready) sendReady(control, notes);
+      if (!ready) sendReady();
       ready = true;
     },
     refused: ({ code, message }) => control.send({ kind: 'failed', code, message }),
@@ -109,12 +112,6 @@ function endWithout(error: unknown): never {
 function readPort(text: string | undefined): number | null {
   const port = Number(text);
   return Number.isInteger(port) && port > 0 ? port : null;
-}
-
-function sendReady(control: Control, notes: readonly string[]): void {
-  if (control.send({ kind: 'ready', notes })) return;
-  // Between two supervisors: said again until one hears it.
-  setTimeout(sendReady, statsEveryMs, control, notes).unref();
 }
 
 function reportState(control: Control, views: ViewFeed, seat: EngineSeat, running: Running): void {
