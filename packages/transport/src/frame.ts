@@ -1,19 +1,34 @@
 import { LimpetError } from '@limpet/core';
+import { decodeCompact, encodeCompact, Unencodable } from './compact.ts';
 import { deserialize, serialize } from './payload.ts';
 
 /** Largest payload of a frame, in bytes. The largest message is a whole session record, 1 MB. */
 export const frameBytesMax = 16 * 1024 * 1024;
 
 const headBytes = 4;
+/** How V8's format begins; no compact message does. */
+const v8Mark = 0xff;
 const noHead = new Uint8Array(headBytes);
 
-/** A frame: the payload's length as 4 bytes, big-endian, then the message as `v8.serialize` writes it. Throws LIMPET_FRAME_TOO_LARGE. */
+/**
+ * A frame: the payload's length as 4 bytes, big-endian, then the message, compact or, where that has no tag for
+ * something in it, as `v8.serialize` writes it. Throws LIMPET_FRAME_TOO_LARGE.
+ */
 export function encodeFrame(message: unknown): Buffer {
-  const frame = serialize(message, noHead);
+  const frame = encodePayload(message);
   const bytes = frame.length - headBytes;
   if (bytes > frameBytesMax) throw new LimpetError('LIMPET_FRAME_TOO_LARGE', { bytes, bytesMax: frameBytesMax });
   frame.writeUInt32BE(bytes, 0);
   return frame;
+}
+
+function encodePayload(message: unknown): Buffer {
+  try {
+    return encodeCompact(message, headBytes);
+  } catch (error) {
+    if (error instanceof Unencodable) return serialize(message, noHead);
+    throw error;
+  }
 }
 
 /**
@@ -95,7 +110,7 @@ export class FrameReader {
   #give(payload: Buffer): void {
     let message: unknown;
     try {
-      message = deserialize(payload);
+      message = payload[0] === v8Mark ? deserialize(payload) : decodeCompact(payload, 0);
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
       this.#broken = new LimpetError('LIMPET_FRAME_BROKEN', { what }, error);
