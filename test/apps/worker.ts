@@ -78,6 +78,7 @@ export interface StartOptions {
   readonly nodeArgs?: readonly string[];
   readonly args?: readonly string[];
   readonly view?: View;
+  readonly welcome?: Partial<Welcome>;
 }
 
 const started: Worker[] = [];
@@ -104,7 +105,7 @@ export async function startApp(file: string, options: StartOptions = {}): Promis
         if (message.kind === 'hello') role = message.role;
         if (role === 'app') messages.push(message);
         if (message.kind !== 'hello') return;
-        if (role === 'app') from.send(welcome);
+        if (role === 'app') from.send({ ...welcome, ...options.welcome });
         from.send({ kind: 'views', views: [options.view ?? viewOf(1)], deaths: [] });
       },
     };

@@ -34,6 +34,8 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     deadlineMs: settings.deadline,
     idleMs: settings.idle,
     absoluteMs: settings.absolute,
+    keyLifeMs: settings.keyLife,
+    replayable: settings.replayable,
     hangKillMs: settings.hangKill,
     readyTimeoutMs: settings.readyTimeout,
     orphanMs: settings.orphanTimeout,

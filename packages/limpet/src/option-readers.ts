@@ -1,6 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { parseReplayable, replayableMax } from '@limpet/core';
 
 /** Turns what was written (text from flags and environment, any JSON value from a file) into a value, or undefined when it is not allowed. */
 export interface Reader<T> {
@@ -13,6 +14,8 @@ export interface Reader<T> {
   readonly repeatable: boolean;
   /** `folder`: what relative paths are relative to. */
   read(written: unknown, folder: string): T | undefined;
+  /** What is wrong with each part of a value that was not allowed, where that says more than `allowed`. */
+  explain?(written: unknown): readonly string[];
 }
 
 const single = { unit: null, repeatable: false } as const;
@@ -93,6 +96,11 @@ export const path = (placeholder: string): Reader<string> => ({
     typeof written === 'string' && written !== '' && !written.includes('\0') ? resolve(folder, written) : undefined,
 });
 
+function partsOf(written: unknown): readonly unknown[] | undefined {
+  const parts: unknown = typeof written === 'string' ? written.split(',').map((part) => part.trim()) : written;
+  return Array.isArray(parts) ? parts : undefined;
+}
+
 /** Several values: a JSON array, or text with commas. `readOne` refuses by undefined. */
 function list<T>(
   placeholder: string,
@@ -105,8 +113,8 @@ function list<T>(
     allowed,
     repeatable: true,
     read(written, folder) {
-      const parts = typeof written === 'string' ? written.split(',').map((part) => part.trim()) : written;
-      if (!Array.isArray(parts)) return undefined;
+      const parts = partsOf(written);
+      if (parts === undefined) return undefined;
       const values: T[] = [];
       for (const part of parts) {
         if (part === '') continue;
@@ -128,6 +136,26 @@ export const networks: Reader<readonly string[]> = list(
   'addresses or networks such as 10.0.0.0/8, ::1 or loopback, with commas between them',
   (one) => (one === 'loopback' || isNetwork(one) ? one : undefined),
 );
+
+const allRoutes: Reader<readonly string[]> = list(
+  '<route>',
+  `at most ${replayableMax} routes such as "POST /cart/*": a method, one blank and a path, with commas between them`,
+  (one) => (typeof parseReplayable(one) === 'string' ? undefined : one),
+);
+
+/** Routes in the spelling of core/replayable.ts. */
+export const routes: Reader<readonly string[]> = {
+  ...allRoutes,
+  read(written, folder) {
+    const values = allRoutes.read(written, folder);
+    return values !== undefined && values.length <= replayableMax ? values : undefined;
+  },
+  explain: (written) =>
+    (partsOf(written) ?? [])
+      .filter((part) => part !== '')
+      .map((part) => (typeof part === 'string' ? parseReplayable(part) : `${JSON.stringify(part)} is no text`))
+      .filter((route) => typeof route === 'string'),
+};
 
 /** Whether `text` is an IP address or an address with a prefix length. */
 export function isNetwork(text: string): boolean {

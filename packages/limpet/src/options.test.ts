@@ -141,3 +141,20 @@ test('options: names: one key gives flag and variable', () => {
   expect([flagOf('adminPort'), environmentOf('adminPort')]).toEqual(['--admin-port', 'LIMPET_ADMIN_PORT']);
   for (const name of optionNames) expect(options[name].means, name).toMatch(/\.$/);
 });
+
+test('options: routes that may be run again: every wrong one is reported with its reason', () => {
+  const right = resolve({ '--replayable': ['POST /cart/*', 'PATCH /profile'] });
+  expect([right.problems, right.settings.replayable]).toEqual([[], ['POST /cart/*', 'PATCH /profile']]);
+  const { problems } = resolve({ '--replayable': ['POST /ok', 'GET /cart', 'POST cart'] }, {}, null);
+  expect(problems).toEqual([
+    '--replayable: "GET /cart" says nothing: GET is run again anyway',
+    '--replayable: "POST cart" has a path that does not begin with /',
+  ]);
+  const file = fileOf({ replayable: ['post /cart', 7] });
+  expect(resolve({}, {}, file).problems).toEqual([
+    '"replayable" in /a/limpet.config.json: "post /cart" does not begin with a method in capitals',
+    '"replayable" in /a/limpet.config.json: 7 is no text',
+  ]);
+  const many = resolve({ '--replayable': Array.from({ length: 101 }, (_, at) => `POST /r${at}`) });
+  expect(many.problems).toEqual([expect.stringContaining('at most 100 routes')]);
+});

@@ -6,6 +6,7 @@ import {
   path,
   paths,
   type Reader,
+  routes,
   text,
   whole,
   wholeOrAuto,
@@ -29,6 +30,8 @@ export interface Settings {
   readonly deadline: number;
   readonly idle: number;
   readonly absolute: number;
+  readonly keyLife: number;
+  readonly replayable: readonly string[];
   readonly readyTimeout: number;
   readonly hangKill: number;
   readonly orphanTimeout: number;
@@ -150,6 +153,20 @@ export const options: { readonly [K in OptionName]: Option<Settings[K]> } = {
     byDefault: '12h',
     means: 'A session ends this long after it began, whatever happens.',
     effect: 'Longer: a stolen cookie is of use for longer.',
+  },
+  keyLife: {
+    reader: duration(second, 8760 * hour),
+    byDefault: '24h',
+    means:
+      'How long the answer of a request with an Idempotency-Key is kept in its session, and never longer than the session.',
+    effect: 'Longer: a repetition is answered and not run again for longer, more memory.',
+  },
+  replayable: {
+    reader: routes,
+    byDefault: '',
+    means:
+      'Routes whose requests may be run again when their node dies, like GET: "POST /cart/*" (* is one segment of the path, /** at the end is any rest); may be repeated.',
+    effect: 'More: fewer answers 502 unknown; whatever such a handler does outside its session may happen twice.',
   },
   readyTimeout: {
     reader: duration(100, 3600 * second),

@@ -1,6 +1,6 @@
 import { LimpetError } from '@limpet/core';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
-import { formatDuration } from './option-readers.ts';
+import { formatDuration, type Reader } from './option-readers.ts';
 import { environmentOf, flagOf, type OptionName, optionNames, options, type Settings } from './options.ts';
 import { didYouMean, editDistance } from './suggest.ts';
 
@@ -43,7 +43,7 @@ export function resolveOptions(sources: Sources, wanted: readonly OptionName[] =
     origins[name] = written?.origin ?? 'default';
     if (written === null) continue;
     const value = option.reader.read(written.value, written.folder);
-    if (value === undefined) problems.push(`${written.place} is ${show(written.value)}: ${option.reader.allowed}`);
+    if (value === undefined) problems.push(...problemsOf(written, option.reader));
     else settings[name] = value;
   }
   // Built from the table key by key, whose type says that every key has its type.
@@ -80,6 +80,13 @@ export function refuseProblems(problems: readonly string[]): void {
   if (problems.length === 0) return;
   const lines = problems.map((problem) => `  - ${problem}`).join('\n');
   throw new LimpetError('LIMPET_OPTIONS', { count: problems.length, problems: lines });
+}
+
+function problemsOf({ place, value }: Written, reader: Reader<unknown>): readonly string[] {
+  const explained = reader.explain?.(value) ?? [];
+  return explained.length > 0
+    ? explained.map((why) => `${place}: ${why}`)
+    : [`${place} is ${show(value)}: ${reader.allowed}`];
 }
 
 function find(name: OptionName, sources: Sources): Written | null {

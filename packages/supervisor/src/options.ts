@@ -31,6 +31,10 @@ export interface ClusterOptions {
   readonly absoluteMs: number;
   /** A worker whose loop stands for so many milliseconds is killed; 0: never. 30,000 is usual. */
   readonly hangKillMs: number;
+  /** Life of an Idempotency-Key's answer in its session, in milliseconds. */
+  readonly keyLifeMs: number;
+  /** Routes whose requests may be run again after a death, in the spelling of core/replayable.ts. */
+  readonly replayable: readonly string[];
   /** A worker that does not listen after so many milliseconds is killed. 60,000 is usual. */
   readonly readyTimeoutMs: number;
   /** Workers and balancers without a supervisor end themselves after so many milliseconds; 0: never. */

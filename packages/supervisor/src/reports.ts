@@ -62,11 +62,12 @@ export class Reports implements ControlHooks {
 
   #welcome(): FromSupervisor {
     const { options, keys } = this.#parts;
-    const { cookieName, headerName, store, deadlineMs, idleMs, absoluteMs, orphanMs, trustProxy } = options;
+    const { cookieName, headerName, store, trustProxy, replayable } = options;
+    const { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs } = options;
     const { rankKey, macKeys, proofKey } = keys;
-    const times = { deadlineMs, idleMs, absoluteMs, orphanMs };
+    const times = { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs };
     const names = { cookieName, headerName, secureCookie: 'auto' as const };
-    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, trustProxy };
+    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, replayable, trustProxy };
   }
 
   message(peer: Peer, message: Report): void {
