@@ -26,21 +26,37 @@ import { holdLane, type SerialLane } from './lane.ts';
 import { deathProofMs, refreshMs } from './limits.ts';
 import type { Log } from './log.ts';
 import { codeOf, renderPage } from './page.ts';
-import type { Upstream, Upstreams } from './upstreams.ts';
+import type { Upstream } from './upstreams.ts';
 
-/** What every request of this balancer shares. */
-export interface Relay {
-  readonly cluster: Cluster;
-  readonly upstreams: Upstreams;
-  readonly suspects: Suspects;
-  readonly lane: SerialLane;
-  readonly log: Log;
-  /** Tells the supervisor that a connection to this member ended (P7). */
-  readonly reset: (upstream: Upstream) => void;
+/** A member as a journey sees it: where an attempt goes. */
+export interface Destination {
+  readonly member: Member;
+  readonly address: string;
+  readonly isFull: boolean;
+  /** Requests that this balancer has there. */
+  inFlight: number;
+  /** The count at the moment the death became known (P21). */
+  readonly inFlightAtDeath: number | null;
 }
 
+/** What every request of this balancer shares. */
+export interface Relay<To extends Destination = Upstream> {
+  readonly cluster: Cluster;
+  readonly upstreams: { get(member: Member): To; inFlight(member: Member): number };
+  readonly suspects: Suspects;
+  readonly lane: SerialLane;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+  /** Tells the supervisor that a connection to this member ended (P7). */
+  readonly reset: (to: To) => void;
+}
+
+/** What a journey needs to know of its request. */
+export type Traveller = Pick<Passage, 'id' | 'session' | 'declared' | 'replayable'> & {
+  readonly head: Pick<Passage['head'], 'method' | 'path'>;
+};
+
 /** Makes one attempt at one worker. */
-export type Send = (upstream: Upstream, note: AttemptNote) => Promise<AttemptResult>;
+export type Send<To extends Destination = Upstream> = (to: To, note: AttemptNote) => Promise<AttemptResult>;
 
 /** What a journey needs to know of the client. */
 export type Client = Pick<Downstream, 'isGone' | 'cut'>;
@@ -80,10 +96,10 @@ export async function relay(shared: Relay, passage: Passage, down: Downstream, d
 }
 
 /** One request, or one upgrade, over its attempts. */
-export class Journey {
-  readonly #shared: Relay;
-  readonly #passage: Passage;
-  readonly #send: Send;
+export class Journey<To extends Destination = Upstream> {
+  readonly #shared: Relay<To>;
+  readonly #passage: Traveller;
+  readonly #send: Send<To>;
   readonly #down: Client;
   readonly #patience: Patience;
   readonly #route: string;
@@ -100,7 +116,7 @@ export class Journey {
   /** Has been sent through the lane, as every attempt must be from then on. */
   #isSerial = false;
 
-  constructor(shared: Relay, passage: Passage, send: Send, down: Client, deadlineMs: number) {
+  constructor(shared: Relay<To>, passage: Traveller, send: Send<To>, down: Client, deadlineMs: number) {
     this.#shared = shared;
     this.#passage = passage;
     this.#send = send;
@@ -159,7 +175,7 @@ export class Journey {
     return route.kind === 'none' ? null : { member: route.member, view: table.view };
   }
 
-  async #conclude(result: AttemptResult, upstream: Upstream): Promise<End | null> {
+  async #conclude(result: AttemptResult, upstream: To): Promise<End | null> {
     switch (result.kind) {
       case 'held':
         return result;
@@ -200,7 +216,7 @@ export class Journey {
   }
 
   /** Part of the answer is out. What the death says about the request is noted all the same. */
-  async #cutAfter(upstream: Upstream): Promise<End> {
+  async #cutAfter(upstream: To): Promise<End> {
     this.#down.cut();
     const end = await this.#proof('part', upstream);
     if (end.kind === 'died' && end.suspicion === 'alone') this.#accuse();
@@ -208,7 +224,7 @@ export class Journey {
   }
 
   /** Waits for the proof of the worker's death: a broken connection alone proves nothing (P7). */
-  async #proof(back: 'nothing' | 'head' | 'part', upstream: Upstream): Promise<AttemptEnd> {
+  async #proof(back: 'nothing' | 'head' | 'part', upstream: To): Promise<AttemptEnd> {
     const { cluster } = this.#shared;
     const isRemoved = await this.#patience.until(() => !cluster.isListed(upstream.member), deathProofMs);
     if (!isRemoved) return { kind: 'reset', back };
@@ -264,7 +280,7 @@ export class Journey {
   }
 
   /** After a connection that could not be made: a view without the member, or a moment. */
-  async #changed(upstream: Upstream): Promise<void> {
+  async #changed(upstream: To): Promise<void> {
     const { cluster } = this.#shared;
     const others = (cluster.table?.open.length ?? 0) - 1;
     // A request without a session goes to another member at once; once every one was tried, only waiting helps.

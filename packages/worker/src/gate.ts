@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { unreachable } from '@limpet/core';
 import type { Participant, RequestContext, Verdict } from '@limpet/session';
+import { decideRelease } from './release-rule.ts';
 import { injectLines, isInterim, joinPieces, ownResponse, type Piece } from './response-head.ts';
 
 /** Larger answers are not kept for a retry (P2). */
@@ -129,35 +130,24 @@ export class Gate {
   }
 
   #obey(exchange: Exchange, verdict: Verdict, pieces: readonly Piece[], done: Done): void {
-    if (verdict.kind === 'safe') {
-      this.#release(exchange, pieces, done);
-      return;
-    }
-    if (this.#released || this.#rest !== null) {
-      // Part of the answer is out: it must look incomplete.
-      this.#cut = true;
-      this.#socket.destroy();
-      done();
-      return;
-    }
-    const lines = exchange.lines();
-    switch (verdict.kind) {
-      case 'gone':
-        this.answer(ownResponse(409, lines, 'gone'), done);
+    const release = decideRelease(verdict, this.#released || this.#rest !== null);
+    switch (release.kind) {
+      case 'release':
+        this.#release(exchange, pieces, done);
         return;
-      case 'unknown':
-        this.answer(ownResponse(verdict.why === 'deadline' ? 504 : 502, lines, 'unknown'), done);
+      case 'cut':
+        this.#cut = true;
+        this.#socket.destroy();
+        done();
         return;
-      case 'duplicate':
-        if (verdict.answer !== null) {
-          this.replay(exchange, verdict.answer, done);
-          return;
-        }
-        this.answer(ownResponse(502, lines, 'executed'), done);
+      case 'replay':
+        this.replay(exchange, release.answer, done);
+        return;
+      case 'answer':
+        this.answer(ownResponse(release.status, exchange.lines(), release.verdict), done);
         return;
       default:
-        unreachable(verdict);
-        return;
+        unreachable(release);
     }
   }
 
