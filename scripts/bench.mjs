@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { benchBlock } from './bench/block.mjs';
 import {
   app,
   closedLoop,
@@ -124,52 +125,6 @@ async function benchCost() {
     'requests per second and processor time per request, 64 connections, the client on the same machine',
     rows,
   );
-}
-
-async function benchBlock() {
-  const cluster = await startCluster();
-  const agent = new Agent({ keepAlive: true, maxSockets: 128 });
-  const users = await Promise.all(Array.from({ length: 64 }, () => makeUser(cluster.url, agent)));
-  const victim = users[0].node;
-  const others = users.filter((user) => user.node !== victim).slice(0, 4);
-  const blockers = users.filter((user) => user.node === victim);
-  const measure = async () => (await closedLoopPaced(cluster.url, others, 8_000, agent)).took;
-  await measure(); // Just started: the compiler is still at work.
-  const idle = await measure();
-  let ended = false;
-  // One at a time, 20 ms of every 50: that node is blocked for two fifths of the time.
-  const blocking = (async () => {
-    while (!ended) {
-      await exchange(new URL('/block?ms=20', cluster.url), { cookie: blockers[0].cookie, agent });
-      await sleep(30);
-    }
-  })();
-  const busy = await measure();
-  ended = true;
-  await blocking;
-  agent.destroy();
-  await cluster.stop();
-  printTable(`writes of users on the other nodes while ${victim} blocks 20 ms of every 50`, [
-    ['nobody blocks: p50 · p99', `${ms(percentile(idle, 0.5))} · ${ms(percentile(idle, 0.99))}`],
-    [`${victim} blocks: p50 · p99`, `${ms(percentile(busy, 0.5))} · ${ms(percentile(busy, 0.99))}`],
-  ]);
-}
-
-/** Like `closedLoop` with POSTs, but with a pause of 10 ms, so that the processors are not the limit. */
-async function closedLoopPaced(url, users, forMs, agent) {
-  const endsAt = performance.now() + forMs;
-  const took = [];
-  await Promise.all(
-    users.map(async (user) => {
-      while (performance.now() < endsAt) {
-        const began = performance.now();
-        await exchange(new URL('/api/counter', url), { method: 'POST', cookie: user.cookie, agent });
-        took.push(performance.now() - began);
-        await sleep(10);
-      }
-    }),
-  );
-  return { took };
 }
 
 const parts = {
