@@ -113,6 +113,28 @@ test('figures: milliseconds: a tenth below ten, seconds from ten thousand', () =
   ]);
 });
 
+test('status: a node is suspect: what it is suspected of, not that it was started anew', () => {
+  const up = { pid: 10, incarnation: 1, mode: 'ready', version: 'v1', inFlight: 0, givenUp: false, ports: [] } as const;
+  const sessions = { primary: 0, buddy: 0 };
+  const lines = formatStatus({
+    ...{
+      settled: true,
+      unprotected: 0,
+      store: 'buddy',
+      copies: 2,
+      url: '',
+      admin: { url: '' },
+      supervisor: { pid: 1 },
+    },
+    ...{ view: { term: 1, number: 7 }, balancers: [] },
+    nodes: [
+      { ...up, id: 'n1', health: 'suspect', sessions, reason: 'its loop has been blocked for 1.4 s' },
+      { ...up, id: 'n2', health: 'alive', sessions, reason: null },
+    ],
+  });
+  expect(lines).toContain('n1 is suspect: its loop has been blocked for 1.4 s');
+});
+
 test('status: a node is down: its reason stands below the table', () => {
   const up = { id: 'n1', pid: 10, incarnation: 1, health: 'alive', mode: 'ready', version: 'v1', inFlight: 0 } as const;
   const facts = { settled: false, unprotected: 3, store: 'buddy', copies: 2 } as const;

@@ -137,6 +137,15 @@ test('options: small readers: as they say', () => {
   expect([90_000, 3_600_000, 250, 60_000].map(formatDuration)).toEqual(['90s', '1h', '250ms', '1m']);
 });
 
+test('options: hang-kill: 0 is never, and no time so short that an ordinary page would be killed', () => {
+  const { settings } = resolve({ '--hang-kill': '0' });
+  expect(settings.hangKill).toBe(0);
+  expect(resolve().settings.hangKill).toBe(30_000);
+  expect(resolve({ '--hang-kill': '500ms' }).problems).toEqual([
+    '--hang-kill is 500ms: 0 for never, or a time from 2s to 1h, such as 500ms, 10s, 30m or 12h',
+  ]);
+});
+
 test('options: names: one key gives flag and variable', () => {
   expect([flagOf('adminPort'), environmentOf('adminPort')]).toEqual(['--admin-port', 'LIMPET_ADMIN_PORT']);
   for (const name of optionNames) expect(options[name].means, name).toMatch(/\.$/);

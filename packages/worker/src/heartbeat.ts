@@ -7,14 +7,18 @@ const lookEveryMs = 1_000;
 
 /**
  * Sends what the app's loop shows, every `beatMs`, from the thread it is called on (P8). `debuggerPort`: where SIGUSR1
- * opens the inspector. It holds no rules: how long a loop may stand is decided by whoever hears the beats.
+ * opens the inspector. It holds no rules: how long a loop may stand is decided by whoever hears the beats. Returns its timer.
  */
-export function startHeartbeat(shared: SharedArrayBuffer, debuggerPort: number, send: (pulse: Pulse) => void): void {
+export function startHeartbeat(
+  shared: SharedArrayBuffer,
+  debuggerPort: number,
+  send: (pulse: Pulse) => void,
+): NodeJS.Timeout {
   let turns = 0;
   let turnedAtMs = performance.now();
   let lookedAtMs = 0;
   let isOpened = false;
-  setInterval(() => {
+  return setInterval(() => {
     const nowMs = performance.now();
     const pulse = readPulse(shared);
     if (pulse.turns !== turns) {
