@@ -1,48 +1,31 @@
 import { describe, expect, test } from 'vitest';
-import { nodeIdAt } from './ids.ts';
+import { basics, killed, n1, n2, n3, ready, reportAll, startedWith } from './membership/harness.test-suite.ts';
 import { firstViewWaitMs, Membership, type MembershipEffect } from './membership.ts';
 
-const [n1, n2, n3] = [nodeIdAt(1), nodeIdAt(2), nodeIdAt(3)];
-const killed = (node: typeof n1, incarnation = 1) =>
-  ({ kind: 'died', death: { node, incarnation, cause: 'killed', how: 'SIGKILL', running: null } }) as const;
-const ready = (node: typeof n1, incarnation = 1) => ({ kind: 'ready', node, incarnation, weight: 1 }) as const;
+const started = () => startedWith([n1, n2, n3]);
 const rings = (effects: readonly MembershipEffect[]) =>
-  effects.map((e) => (e.kind === 'publish' ? [e.view.ring.join(), e.view.next?.join() ?? null] : [e.kind, e.whole]));
-
-function reportAll(membership: Membership): readonly MembershipEffect[] {
-  const view = membership.view;
-  if (view === null) return [];
-  return view.ring.flatMap((node) =>
-    (['app', 'keeper'] as const).flatMap((side) => {
-      const incarnation = view.members[node]?.incarnation ?? 0;
-      return membership.step({ kind: 'done', node, incarnation, side, view }, 0);
-    }),
-  );
-}
-
-function started(): Membership {
-  const membership = new Membership({ term: 1, copies: 2, keyId: 7, wanted: [n1, n2, n3] });
-  for (const node of [n1, n2, n3]) membership.step(ready(node), 0);
-  return membership;
-}
+  effects.map((e) => {
+    if (e.kind === 'publish') return [e.view.ring.join(), e.view.next?.join() ?? null];
+    return e.kind === 'settled' ? [e.kind, e.whole] : [e.kind, e.node];
+  });
 
 describe('membership', () => {
   test('start: all nodes ready: one view with all of them', () => {
-    const membership = new Membership({ term: 1, copies: 2, keyId: 7, wanted: [n1, n2] });
+    const membership = new Membership({ ...basics, wanted: [n1, n2] });
     expect(membership.step(ready(n2), 0)).toEqual([]);
     expect(rings(membership.step(ready(n1), 1))).toEqual([['n1,n2', null]]);
     expect(membership.view?.number).toBe(1);
   });
 
   test('start: one node does not come: the others start without it after a while', () => {
-    const membership = new Membership({ term: 1, copies: 2, keyId: 7, wanted: [n1, n2] });
+    const membership = new Membership({ ...basics, wanted: [n1, n2] });
     membership.step(ready(n1), 100);
     expect(membership.step({ kind: 'tick' }, 99 + firstViewWaitMs)).toEqual([]);
     expect(rings(membership.step({ kind: 'tick' }, 100 + firstViewWaitMs))).toEqual([['n1', null]]);
   });
 
   test('start: a node is given up: the others start at once, and are whole', () => {
-    const membership = new Membership({ term: 1, copies: 2, keyId: 7, wanted: [n1, n2] });
+    const membership = new Membership({ ...basics, wanted: [n1, n2] });
     membership.step(ready(n1), 0);
     expect(rings(membership.step({ kind: 'givenUp', node: n2 }, 1))).toEqual([['n1', null]]);
     expect(rings(reportAll(membership))).toEqual([['settled', true]]);
@@ -90,9 +73,10 @@ describe('membership', () => {
   });
 
   test('join: the whole ring dies: the joiner is the ring', () => {
-    const membership = new Membership({ term: 1, copies: 2, keyId: 7, wanted: [n1] });
+    const membership = new Membership({ ...basics, wanted: [n1] });
     membership.step(ready(n1), 0);
-    membership.step({ kind: 'ready', node: n2, incarnation: 1, weight: 1 }, 0);
+    membership.step({ kind: 'want', nodes: [n1, n2] }, 0);
+    membership.step(ready(n2), 0);
     expect(rings(membership.step(killed(n1), 0))).toEqual([['n2', null]]);
   });
 

@@ -1,115 +1,211 @@
 import type { NodeId } from './ids.ts';
+import { departing, draining, joining, sorted, switched, withoutMember } from './membership/content.ts';
+import type { MembershipEffect, MembershipEvent, MembershipOptions } from './membership/events.ts';
+import { decideMove } from './membership/moves.ts';
 import type { Death } from './messages.ts';
 import { assert, unreachable } from './unreachable.ts';
-import { compareViews, hasMember, type Member, type View, type ViewNumber } from './view.ts';
+import { compareViews, formatAddress, hasMember, type Member, type View } from './view.ts';
 
-/** What the supervisor saw. */
-export type MembershipEvent =
-  /** The worker listens and both its sides (app loop and keeper) are connected. */
-  | { readonly kind: 'ready'; readonly node: NodeId; readonly incarnation: number; readonly weight: number }
-  /** Proven dead (P7). */
-  | { readonly kind: 'died'; readonly death: Death }
-  /** One side of a member has nothing left to do in this view (P9). Repeated while true. */
-  | {
-      readonly kind: 'done';
-      readonly node: NodeId;
-      readonly incarnation: number;
-      readonly side: Side;
-      readonly view: ViewNumber;
-    }
-  /** It will not be started again. */
-  | { readonly kind: 'givenUp'; readonly node: NodeId }
-  | { readonly kind: 'tick' };
-
-export type MembershipEffect =
-  /** Write to disk, then send to every process. */
-  | { readonly kind: 'publish'; readonly view: View; readonly deaths: readonly Death[] }
-  /** Every session has its copies in this view; `whole`: and every wanted node that was not given up is in the ring. */
-  | { readonly kind: 'settled'; readonly view: ViewNumber; readonly whole: boolean };
-
-export type Side = 'app' | 'keeper';
+export type { MembershipEffect, MembershipEvent, MembershipOptions, Side } from './membership/events.ts';
+export { rejoinWaitMs } from './membership/moves.ts';
 
 /** How long the first view waits for the other nodes once one is ready, in milliseconds. */
 export const firstViewWaitMs = 5_000;
 
-interface Candidate {
-  readonly incarnation: number;
-  readonly weight: number;
-}
+type Candidate = Omit<Member, 'id'>;
 
 /**
  * Decides who is a member (P7, P9, P11). The only source of views; holds no socket, clock or disk.
  *
  * Invariants: views only go up; `next` is null or differs from `ring`; a node joins only by way of `next`, unless the
- * ring is empty and nobody holds a session.
+ * ring is empty and nobody holds a session; a node leaves the ring by decision only by way of `next`, and never as the
+ * last; a member is `drained` only when it holds nothing that anyone could need.
  */
 export class Membership {
-  #view: View | null = null;
   readonly #options: MembershipOptions;
+  #view: View | null;
+  #awaitsAdoption: boolean;
+  #wanted: readonly NodeId[];
+  /** Nodes that the operator wants out of the ring. What is observed of them stands elsewhere: two facts, never one. */
+  readonly #out = new Set<NodeId>();
+  /** Ring members that should leave it, in the order in which they will, each with the time since when. */
+  readonly #leavers = new Map<NodeId, number>();
   /** Ready and outside the ring: joined one at a time, in order of arrival. */
   readonly #candidates = new Map<NodeId, Candidate>();
   readonly #givenUp = new Set<NodeId>();
+  /** Nodes that have been in a ring. */
+  readonly #known = new Set<NodeId>();
   /** The sides that reported done for the current view, as `n1 app`. */
   readonly #done = new Set<string>();
+  /** Addresses that were declared drained. */
+  readonly #drained = new Set<string>();
   #settled = false;
   #firstReadyAt: number | null = null;
+  #lastMove: 'join' | 'drain' | null = null;
 
   constructor(options: MembershipOptions) {
     assert(options.wanted.length > 0, 'a cluster wants at least one node');
     this.#options = options;
+    this.#wanted = options.wanted;
+    this.#view = options.adopt;
+    this.#awaitsAdoption = options.adopt !== null;
+    const { adopt } = options;
+    if (adopt === null) return;
+    for (const id of adopt.ring) this.#known.add(id);
+    // What is under way goes on, until the operator's wishes are told.
+    for (const id of [...departing(adopt), ...adopt.leaving]) this.#out.add(id);
   }
 
-  /** The newest view published, null before the first. */
+  /** The newest view published, or adopted; null before the first. */
   get view(): View | null {
     return this.#view;
   }
 
   step(event: MembershipEvent, nowMs: number): readonly MembershipEffect[] {
     switch (event.kind) {
+      case 'adopted':
+        return [...this.#adopt(event.dead, nowMs), ...this.#move(nowMs)];
       case 'ready':
-        this.#candidates.set(event.node, { incarnation: event.incarnation, weight: event.weight });
-        this.#givenUp.delete(event.node);
-        this.#firstReadyAt ??= nowMs;
-        return this.#admit(nowMs);
+        return this.#takeReady(event, nowMs);
       case 'died':
-        return this.#remove(event.death, nowMs);
+        return this.#bury(event.death, nowMs);
+      case 'left':
+        return this.#part(event.node, event.incarnation, nowMs);
       case 'done':
         return this.#report(event);
       case 'givenUp':
         this.#givenUp.add(event.node);
-        return [...this.#admit(nowMs), ...this.#settle()];
+        return [...this.#move(nowMs), ...this.#settle()];
+      case 'drain':
+        return this.#drain(event.node, nowMs);
+      case 'undrain':
+        this.#out.delete(event.node);
+        return [...this.#replan(nowMs), ...this.#move(nowMs)];
+      case 'want':
+        assert(event.nodes.length > 0, 'a cluster wants at least one node');
+        this.#wanted = event.nodes;
+        return [...this.#replan(nowMs), ...this.#move(nowMs)];
       case 'tick':
-        return this.#admit(nowMs);
+        return this.#move(nowMs);
       default:
         return unreachable(event);
     }
   }
 
-  /** Takes the next candidate in, when the view is stable. */
-  #admit(nowMs: number): readonly MembershipEffect[] {
+  /** The first view of this term: what the former supervisor left, without those that died meanwhile. */
+  #adopt(dead: readonly Death[], nowMs: number): readonly MembershipEffect[] {
+    const adopted = this.#view;
+    assert(adopted !== null && this.#awaitsAdoption, 'a view is adopted once');
+    assert(this.#options.term > adopted.term, 'a new supervisor has a new term');
+    this.#awaitsAdoption = false;
+    const deaths = dead.filter(({ node, incarnation }) => hasMember(adopted, node, incarnation));
+    const rest = deaths.reduce((view, { node }) => withoutMember(view, node), adopted);
+    if (rest.ring.length === 0) this.#firstReadyAt = nowMs;
+    return [this.#publish(rest, deaths), ...this.#replan(nowMs)];
+  }
+
+  #takeReady(event: MembershipEvent & { kind: 'ready' }, nowMs: number): readonly MembershipEffect[] {
+    const { node, incarnation, weight } = event;
+    this.#givenUp.delete(node);
+    // It came up while the operator changed his mind.
+    if (!this.#isWanted(node)) return [{ kind: 'drained', node, incarnation }];
+    this.#candidates.set(node, { incarnation, weight });
+    this.#firstReadyAt ??= nowMs;
+    return this.#move(nowMs);
+  }
+
+  #isWanted(node: NodeId): boolean {
+    return this.#wanted.includes(node) && !this.#out.has(node);
+  }
+
+  #drain(node: NodeId, nowMs: number): readonly MembershipEffect[] {
+    const ring = this.#view?.next ?? this.#view?.ring ?? [];
+    const serving = ring.length > 0 ? ring : this.#wanted;
+    const others = serving.filter((id) => id !== node && this.#isWanted(id));
+    if (serving.includes(node) && others.length === 0) return [{ kind: 'refused', node, why: 'last' }];
+    this.#out.add(node);
+    return [...this.#replan(nowMs), ...this.#move(nowMs)];
+  }
+
+  /** After the operator, or a view, has changed who should leave: queues, and takes back what nobody wants any more. */
+  #replan(nowMs: number): readonly MembershipEffect[] {
+    const effects: MembershipEffect[] = [];
+    for (const [node, { incarnation }] of this.#candidates) {
+      if (this.#isWanted(node)) continue;
+      this.#candidates.delete(node);
+      // One that was leaving is declared drained when it is.
+      if (this.#view?.members[node] === undefined) effects.push({ kind: 'drained', node, incarnation });
+    }
     const view = this.#view;
-    if (this.#candidates.size === 0) return [];
+    if (view === null || this.#awaitsAdoption) return effects;
+    this.#queueLeavers(view, nowMs);
+    if (departing(view).some((id) => this.#isWanted(id))) effects.push(this.#publish({ ...view, next: null }));
+    for (const id of view.leaving) this.#takeBack(view, id);
+    return effects;
+  }
+
+  #queueLeavers(view: View, nowMs: number): void {
+    for (const node of this.#leavers.keys()) {
+      if (this.#isWanted(node) || !view.ring.includes(node)) this.#leavers.delete(node);
+    }
+    // Of several that came to be unwanted together, the last goes first.
+    for (const node of [...view.ring].reverse()) {
+      if (!this.#isWanted(node) && !this.#leavers.has(node)) this.#leavers.set(node, nowMs);
+    }
+  }
+
+  /** A leaving member that is wanted again, and was not told to end, joins as it is. */
+  #takeBack(view: View, id: NodeId): void {
+    const member = view.members[id];
+    if (member === undefined || !this.#isWanted(id) || this.#drained.has(formatAddress(member))) return;
+    this.#candidates.set(id, { incarnation: member.incarnation, weight: member.weight });
+  }
+
+  /** Begins the next join or drain, when the view is stable. */
+  #move(nowMs: number): readonly MembershipEffect[] {
+    const view = this.#view;
+    if (this.#awaitsAdoption) return [];
     if (view === null || view.ring.length === 0) {
-      return this.#mayStart(nowMs) ? [this.#publishFirst(view)] : [];
+      return this.#candidates.size > 0 && this.#mayStart(nowMs) ? [this.#publishFirst(view)] : [];
     }
     if (view.next !== null) return [];
-    const first = this.#candidates.entries().next().value;
-    assert(first !== undefined, 'a candidate was there');
-    const [node, { incarnation, weight }] = first;
-    this.#candidates.delete(node);
-    return [
-      this.#publish({
-        ...view,
-        next: sorted([...view.ring, node]),
-        members: { ...view.members, [node]: { id: node, incarnation, weight } },
-      }),
-    ];
+    this.#queueLeavers(view, nowMs);
+    const move = decideMove({
+      joiners: [...this.#candidates.keys()].map((node) => ({ node, returning: this.#known.has(node) })),
+      leaver: view.ring.length > 1 ? this.#firstLeaver() : null,
+      settled: this.#settled,
+      leaving: view.leaving.some((id) => !this.#candidates.has(id)),
+      missing: this.#wanted.some((node) => this.#known.has(node) && this.#isMissing(view, node)),
+      last: this.#lastMove,
+      nowMs,
+    });
+    if (move.kind === 'wait') return [];
+    this.#lastMove = move.kind;
+    return [this.#publish(move.kind === 'drain' ? draining(view, move.node) : this.#joining(view, move.node))];
+  }
+
+  #firstLeaver(): { readonly node: NodeId; readonly sinceMs: number } | null {
+    for (const [node, sinceMs] of this.#leavers) return { node, sinceMs };
+    return null;
+  }
+
+  #isMissing({ ring }: View, node: NodeId): boolean {
+    return this.#isWanted(node) && !ring.includes(node) && !this.#givenUp.has(node) && !this.#candidates.has(node);
+  }
+
+  #joining(view: View, id: NodeId): View {
+    const candidate = this.#candidates.get(id);
+    assert(candidate !== undefined, 'who joins is a candidate');
+    this.#candidates.delete(id);
+    return joining(view, { id, ...candidate });
   }
 
   /** The first view waits for all that are wanted, but not for ever: the late ones join. */
   #mayStart(nowMs: number): boolean {
-    const missing = this.#options.wanted.some((node) => !this.#candidates.has(node) && !this.#givenUp.has(node));
-    return !missing || (this.#firstReadyAt !== null && nowMs - this.#firstReadyAt >= firstViewWaitMs);
+    const awaited = (node: NodeId) => this.#isWanted(node) && !this.#candidates.has(node) && !this.#givenUp.has(node);
+    return (
+      !this.#wanted.some(awaited) || (this.#firstReadyAt !== null && nowMs - this.#firstReadyAt >= firstViewWaitMs)
+    );
   }
 
   /** Nobody holds a session yet (or any more): every candidate enters the ring at once, there is nothing to transfer. */
@@ -118,26 +214,33 @@ export class Membership {
     for (const [id, candidate] of this.#candidates) members[id] = { id, ...candidate };
     const ring = sorted([...this.#candidates.keys()]);
     this.#candidates.clear();
-    const { term, copies, keyId } = this.#options;
+    const { copies, keyId } = this.#options;
     const number = empty?.number ?? 0;
-    return this.#publish({ term, number, ring, next: null, leaving: [], members, copies, keyId, hashVersion: 1 });
+    return this.#publish({ term: 0, number, ring, next: null, leaving: [], members, copies, keyId, hashVersion: 1 });
   }
 
-  #remove(death: Death, nowMs: number): readonly MembershipEffect[] {
+  #bury(death: Death, nowMs: number): readonly MembershipEffect[] {
     const { node, incarnation } = death;
     if (this.#candidates.get(node)?.incarnation === incarnation) this.#candidates.delete(node);
+    return this.#remove(node, incarnation, [death], nowMs);
+  }
+
+  #part(node: NodeId, incarnation: number, nowMs: number): readonly MembershipEffect[] {
+    if (this.#view !== null && hasMember(this.#view, node, incarnation)) {
+      assert(this.#view.leaving.includes(node), 'only a drained member ends in order');
+    }
+    return this.#remove(node, incarnation, [], nowMs);
+  }
+
+  #remove(node: NodeId, incarnation: number, deaths: readonly Death[], nowMs: number): readonly MembershipEffect[] {
+    this.#drained.delete(formatAddress({ id: node, incarnation }));
     const view = this.#view;
-    if (view === null || !hasMember(view, node, incarnation)) return [];
-    const without = (ids: readonly NodeId[]) => ids.filter((id) => id !== node);
-    const { [node]: _, ...members } = view.members;
-    const rest = view.next === null ? null : without(view.next);
-    let ring = without(view.ring);
-    // The joiner is all that is left: it has what had been transferred so far, and nobody has more.
-    if (ring.length === 0 && rest !== null && rest.length > 0) ring = rest;
-    const next = rest === null || rest.length === 0 || sameSet(rest, ring) ? null : rest;
-    if (ring.length === 0) this.#firstReadyAt = nowMs;
-    const gone = this.#publish({ ...view, ring, next, leaving: without(view.leaving), members }, [death]);
-    return [gone, ...this.#admit(nowMs)];
+    if (view === null || this.#awaitsAdoption || !hasMember(view, node, incarnation)) return [];
+    const rest = withoutMember(view, node);
+    if (rest.ring.length === 0) this.#firstReadyAt = nowMs;
+    // A drain that a death has put an end to waits its time anew: the dead goes first, when it comes back.
+    for (const id of departing(view)) if (rest.ring.includes(id)) this.#leavers.set(id, nowMs);
+    return [this.#publish(rest, deaths), ...this.#move(nowMs)];
   }
 
   #report(event: MembershipEvent & { kind: 'done' }): readonly MembershipEffect[] {
@@ -150,41 +253,40 @@ export class Membership {
     return this.#settle();
   }
 
-  /** All ring members done: the joint view becomes stable, or the stable one is settled. */
+  /** All done that hold anything: the joint view becomes stable, or the stable one is settled and who leaves is drained. */
   #settle(): readonly MembershipEffect[] {
     const view = this.#view;
-    if (view === null || view.ring.length === 0) return [];
-    if (!view.ring.every((id) => this.#done.has(`${id} app`) && this.#done.has(`${id} keeper`))) return [];
-    if (view.next !== null) {
-      const kept = Object.entries(view.members).filter(([id]) => view.next?.some((node) => node === id));
-      return [this.#publish({ ...view, ring: view.next, next: null, members: Object.fromEntries(kept) })];
+    if (view === null || view.ring.length === 0 || this.#awaitsAdoption) return [];
+    const holders = [...view.ring, ...view.leaving.filter((id) => !this.#isDrained(view, id))];
+    if (!holders.every((id) => this.#done.has(`${id} app`) && this.#done.has(`${id} keeper`))) return [];
+    const effects: MembershipEffect[] = [];
+    for (const node of view.leaving) {
+      const member = view.members[node];
+      if (member === undefined || this.#isDrained(view, node) || this.#candidates.has(node)) continue;
+      this.#drained.add(formatAddress(member));
+      effects.push({ kind: 'drained', node, incarnation: member.incarnation });
     }
-    const whole = this.#options.wanted.every((node) => view.ring.includes(node) || this.#givenUp.has(node));
-    if (this.#settled) return [];
+    if (view.next !== null) return [...effects, this.#publish(switched(view, view.next))];
+    if (this.#settled) return effects;
     this.#settled = true;
-    return [{ kind: 'settled', view, whole }];
+    const whole = this.#wanted.every(
+      (node) => !this.#isWanted(node) || view.ring.includes(node) || this.#givenUp.has(node),
+    );
+    return [...effects, { kind: 'settled', view, whole }];
+  }
+
+  #isDrained(view: View, id: NodeId): boolean {
+    const member = view.members[id];
+    return member !== undefined && this.#drained.has(formatAddress(member));
   }
 
   #publish(content: View, deaths: readonly Death[] = []): MembershipEffect {
-    const view: View = { ...content, number: content.number + 1 };
+    const view: View = { ...content, term: this.#options.term, number: content.number + 1 };
     assert(this.#view === null || compareViews(view, this.#view) > 0, 'views only go up');
     this.#view = view;
+    for (const id of view.ring) this.#known.add(id);
     this.#done.clear();
     this.#settled = false;
     return { kind: 'publish', view, deaths };
   }
 }
-
-export interface MembershipOptions {
-  readonly term: number;
-  /** Copies of each session, 1 to 3. */
-  readonly copies: number;
-  readonly keyId: number;
-  /** The nodes that should be in the ring. */
-  readonly wanted: readonly NodeId[];
-}
-
-const placeOf = (id: NodeId): number => Number(id.slice(1));
-const sorted = (ids: readonly NodeId[]): readonly NodeId[] => [...ids].sort((a, b) => placeOf(a) - placeOf(b));
-const sameSet = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
-  a.length === b.length && a.every((id) => b.includes(id));

@@ -69,7 +69,7 @@ export class Cluster {
     this.options = options;
     this.random = dice(options.seed);
     const wanted = Array.from({ length: options.nodes }, (_, i) => nodeIdAt(i + 1));
-    this.membership = new Membership({ term: 1, copies: options.copies, keyId: 1, wanted });
+    this.membership = new Membership({ term: 1, copies: options.copies, keyId: 1, wanted, adopt: null });
     for (const id of wanted) this.start(id, 1);
   }
 
@@ -129,6 +129,7 @@ export class Cluster {
       this.settledWhole = this.protected && effect.whole;
       return;
     }
+    if (effect.kind !== 'publish') return;
     const before = this.#views.at(-1);
     if (before?.next && !effect.view.next && effect.deaths.length === 0) this.protected = this.#undetected === 0;
     this.settledWhole = false;

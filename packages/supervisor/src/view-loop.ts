@@ -43,7 +43,7 @@ export class ViewLoop {
 
   constructor(options: ViewLoopOptions, views: Views, control: Control, hooks: ViewLoopHooks) {
     const { copies, keyId, wanted } = options;
-    this.#membership = new Membership({ term: views.lastTerm() + 1, copies, keyId, wanted });
+    this.#membership = new Membership({ term: views.lastTerm() + 1, copies, keyId, wanted, adopt: null });
     this.#views = views;
     this.#control = control;
     this.#hooks = hooks;
@@ -86,6 +86,10 @@ export class ViewLoop {
           this.#hooks.whole({ term, number });
           break;
         }
+        case 'drained':
+        case 'refused':
+          // Nobody can ask for a drain yet.
+          break;
         default:
           unreachable(effect);
       }
@@ -97,8 +101,10 @@ export class ViewLoop {
     const diskMs = this.#persist(view, before, deaths);
     this.#control.broadcast({ kind: 'views', views: [view], deaths });
     this.#hooks.published(view, before, deaths, diskMs);
-    // A joint view ends only when every record has been acknowledged by its whole write set.
-    if (before !== null && before.next !== null && view.next === null && deaths.length === 0) this.#hooks.whole(view);
+    // A joint view becomes the ring only when every record has been acknowledged by its whole write set; a drain called
+    // off leaves the ring as it was and proves nothing.
+    const isSwitch = before !== null && before.next !== null && view.next === null && deaths.length === 0;
+    if (isSwitch && String(view.ring) === String(before.next)) this.#hooks.whole(view);
   }
 
   /**
