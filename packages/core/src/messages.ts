@@ -226,6 +226,8 @@ export interface Welcome {
   readonly orphanMs: number;
   /** Balancer: addresses and CIDR blocks whose X-Forwarded-* are believed; none when absent. */
   readonly trustProxy?: readonly string[];
+  /** Worker: a failure drill's operations stand in front of the app under this name, which nobody can guess; absent: they do not. */
+  readonly drillDoor?: string;
 }
 
 /** Supervisor → worker or balancer. */

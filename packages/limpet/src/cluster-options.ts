@@ -10,11 +10,13 @@ export interface ResolvedApp {
   readonly cwd: string;
   readonly preload: URL;
   readonly balancerEntry: URL;
+  /** Where a drill's operations stand before the app; null: nowhere. */
+  readonly drillDoor: string | null;
 }
 
 /** The supervisor's options out of ours. */
 export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterOptions {
-  const { balancerEntry, ...app } = resolved;
+  const { balancerEntry, drillDoor, ...app } = resolved;
   return {
     app: { ...app, nodeArgs: [...settings.nodeArgs, ...app.nodeArgs] },
     balancer: { entry: balancerEntry },
@@ -39,5 +41,6 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     hangKillMs: settings.hangKill,
     readyTimeoutMs: settings.readyTimeout,
     orphanMs: settings.orphanTimeout,
+    drillDoor,
   };
 }

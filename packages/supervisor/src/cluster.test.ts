@@ -39,6 +39,7 @@ const optionsFor = (args: readonly string[], more: Partial<ClusterOptions> = {})
   ...{ nodes: 2, balancers: 1, host: '127.0.0.1', port: 0, adminHost: '127.0.0.1', adminPort: 0, runDir: folder },
   ...{ store: 'buddy', copies: 2, cookieName: 'JSESSIONID', headerName: null, secretFile: null, trustProxy: [] },
   ...{ deadlineMs: 10_000, idleMs: 1e6, absoluteMs: 1e7, readyTimeoutMs: 10_000, hangKillMs: 30_000 },
+  drillDoor: null,
   ...{ orphanMs: 60_000, keyLifeMs: 1e6, replayable: [], ...more },
 });
 

@@ -39,6 +39,8 @@ export interface ClusterOptions {
   readonly readyTimeoutMs: number;
   /** Workers and balancers without a supervisor end themselves after so many milliseconds; 0: never. */
   readonly orphanMs: number;
+  /** Where the workers put a failure drill's operations; null: nowhere, as ever but in a drill. */
+  readonly drillDoor: string | null;
 }
 
 /** The program that the workers run. */

@@ -67,7 +67,8 @@ export class Reports implements ControlHooks {
     const { rankKey, macKeys, proofKey } = keys;
     const times = { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs };
     const names = { cookieName, headerName, secureCookie: 'auto' as const };
-    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, replayable, trustProxy };
+    const door = options.drillDoor === null ? {} : { drillDoor: options.drillDoor };
+    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, replayable, trustProxy, ...door };
   }
 
   message(peer: Peer, message: Report): void {

@@ -1,9 +1,11 @@
-import { LimpetError, numberOf, parseReplayables } from '@limpet/core';
+import { formatAddress, LimpetError, numberOf, parseReplayables } from '@limpet/core';
 import { contract, loadedFrom, type Runtime, runtimeSymbol, version } from '@limpet/session';
 import { Admission } from './admission.ts';
 import { DoorPath } from './app-door.ts';
+import type { Front } from './app-server.ts';
 import { type Control, connectControl } from './control.ts';
 import { leaveDeathNote } from './death-note.ts';
+import { DrillDoor } from './drill-door.ts';
 import { createEngine, type EngineSeat } from './engine.ts';
 import { patchListen } from './listen-patch.ts';
 import { Placement } from './placement.ts';
@@ -81,7 +83,7 @@ export async function startWorker(run: Run): Promise<void> {
   });
   patchListen({
     door,
-    front: admission,
+    front: frontOf(admission, welcome.drillDoor, formatAddress({ id: node, incarnation })),
     port: readPort(process.env.PORT),
     graceMs,
     note: (text) => {
@@ -97,6 +99,10 @@ export async function startWorker(run: Run): Promise<void> {
     refused: ({ code, message }) => control.send({ kind: 'failed', code, message }),
   });
 }
+
+/** The drill's own operations stand before the app only where the supervisor has said so. */
+const frontOf = (admission: Admission, token: string | undefined, address: string): Front =>
+  token === undefined ? admission : new DrillDoor(admission, token, address);
 
 function refuseSecondCopy(): void {
   const present: unknown = Reflect.get(globalThis, runtimeSymbol);

@@ -6,6 +6,7 @@ import { type AppFile, resolveAppFile } from '../app-file.ts';
 import { type ClusterLog, openPrettyLog, type StartFacts } from '../cluster-log.ts';
 import { planCluster } from '../cluster-options.ts';
 import type { Call, Command, ExitCode } from '../command.ts';
+import { takeDoor } from '../drill/door.ts';
 import { readEnvFiles } from '../env-file.ts';
 import { planTries } from '../format-banner.ts';
 import { LineWriter } from '../line-writer.ts';
@@ -61,6 +62,7 @@ async function startAndWait(
     cwd: call.folder,
     preload: preload ?? preloadEntry,
     balancerEntry,
+    drillDoor: takeDoor(process.env),
   });
   const calls = {
     app: app.file,
