@@ -83,7 +83,7 @@ const plans = fc.array(
       'refused',
     ),
   }),
-  { maxLength: 8 },
+  { maxLength: 6 },
 );
 
 /** The history that a perfect server makes of the plans. */
