@@ -5,19 +5,10 @@ import type { NodeId, SessionId } from './ids.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
 import type { Rank } from './rank.ts';
-import {
-  applyCommit,
-  buryUnder,
-  dropAnswer,
-  emptyRecord,
-  ringGained,
-  sameMark,
-  snapshot,
-  touch,
-  workingRecord,
-} from './record.ts';
+import { applyCommit, buryUnder, dropAnswer, emptyRecord, sameMark, snapshot, touch, workingRecord } from './record.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, numberOf, type View, type ViewNumber } from './view.ts';
+import { ringGained } from './view-history.ts';
 
 export type { CopyEffect, CopyEvent } from './copy/events.ts';
 

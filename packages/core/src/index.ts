@@ -22,3 +22,4 @@ export * from './siphash.ts';
 export * from './suspects.ts';
 export * from './unreachable.ts';
 export * from './view.ts';
+export * from './view-history.ts';

@@ -171,7 +171,10 @@ export class Cluster {
           this.send(`${own} down`, () => this.ownToCopy(worker, effect.message));
           break;
         case 'more':
-          this.at(0.2, () => worker.alive && this.stepPrimary(worker, { kind: 'sweep', budget: 3 }));
+          this.at(
+            Math.max(0.2, effect.afterMs),
+            () => worker.alive && this.stepPrimary(worker, { kind: 'sweep', budget: 3 }),
+          );
           break;
         case 'done':
           this.report(worker, 'app', effect.view);

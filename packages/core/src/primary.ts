@@ -1,20 +1,23 @@
 import type { NodeId, RequestId, SessionId } from './ids.ts';
 import type { Commit, FromCopySide, FromOwnKeeper, LogEntry } from './messages.ts';
 import { advance } from './primary/advance.ts';
-import { claimed, create, offered, open } from './primary/claim.ts';
+import { claimed, claimOffered, create, offered, open } from './primary/claim.ts';
 import { commitHere } from './primary/commit.ts';
+import { countUnprotected, type Holding, listHoldings } from './primary/custody.ts';
 import type { PrimaryEffect, PrimaryEvent, Token } from './primary/events.ts';
 import { close, forward, handDown } from './primary/former.ts';
-import { acknowledge, deliver, flushDelivered, sendRecord, wait } from './primary/gate.ts';
+import { acknowledge, deliver, flushDelivered, wait } from './primary/gate.ts';
 import { expire } from './primary/life.ts';
 import { receiveRelayed } from './primary/relayed.ts';
 import { type PrimaryOptions, PrimaryState } from './primary/state.ts';
+import { sendMissed } from './primary/supply.ts';
 import { sendTouches, use } from './primary/touch.ts';
-import { endLateHandovers, enter, linked, report, sweepSome } from './primary/views.ts';
+import { endLateHandovers, enter, linked, report, sendPaced, sweepSome } from './primary/views.ts';
 import type { WorkingRecord } from './record.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, type View } from './view.ts';
 
+export type { Holding } from './primary/custody.ts';
 export type { PrimaryEffect, PrimaryEvent, Settled, Token } from './primary/events.ts';
 
 /**
@@ -37,7 +40,23 @@ export class PrimaryMachine {
 
   /** Sessions with fewer copies than asked for. */
   get unprotected(): number {
-    return this.#state.unprotected.size;
+    const { current } = this.#state.views;
+    return current === null ? 0 : countUnprotected(this.#state, current);
+  }
+
+  /** Who else holds the sessions of this member; tombstones are left out. */
+  get holdings(): readonly Holding[] {
+    return listHoldings(this.#state);
+  }
+
+  /** Goes up whenever `holdings` may have changed. */
+  get holdingsChanges(): number {
+    return this.#state.holdingsChanges;
+  }
+
+  /** Not every session has been brought to the current view yet. */
+  get sweeping(): boolean {
+    return this.#state.sweep !== null;
   }
 
   /** The sessions this member is primary of, tombstones left out: counted now. */
@@ -131,6 +150,7 @@ export class PrimaryMachine {
       case 'tick':
         flushDelivered(state);
         sendTouches(state);
+        sendPaced(state);
         endLateHandovers(state);
         expire(state);
         report(state);
@@ -158,18 +178,20 @@ export class PrimaryMachine {
     if (order !== 0) return;
     switch (message.kind) {
       case 'ack':
-        acknowledge(state, advance(state, message.id), from, message.version);
+        acknowledge(state, message.id, advance(state, message.id), from, message.version);
         return;
       case 'need': {
         const entry = advance(state, message.id);
-        if (entry?.acked.has(from) === true) sendRecord(state, entry, from);
+        if (entry !== undefined) sendMissed(state, entry, from);
         return;
       }
       case 'claimed':
         claimed(state, from, message);
+        claimOffered(state);
         return;
       case 'offer':
         for (const id of message.ids) offered(state, from, id);
+        claimOffered(state);
         return;
       default:
         unreachable(message);

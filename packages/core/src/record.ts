@@ -1,8 +1,7 @@
-import type { NodeId, RequestId, SessionId } from './ids.ts';
+import type { RequestId, SessionId } from './ids.ts';
 import { type KeptAnswers, keep } from './kept.ts';
 import type { Commit, Encoded, LogEntry, Mark, SessionRecord } from './messages.ts';
-import { assert } from './unreachable.ts';
-import { compareViews, type View, type ViewNumber } from './view.ts';
+import { compareViews } from './view.ts';
 
 /** At most this many requests per session are remembered; the oldest go first. */
 export const logEntriesMax = 2_000;
@@ -157,42 +156,3 @@ export function dropAnswer(record: WorkingRecord, request: RequestId): void {
   record.answerBytes -= entry.answer.byteLength;
   record.log.set(request, { ...entry, answer: null });
 }
-
-/** Views a member has been given and not yet brought all its records to, oldest first; the last one is current. */
-export class ViewHistory {
-  #views: View[] = [];
-
-  get current(): View | null {
-    return this.#views.at(-1) ?? null;
-  }
-
-  /** Appends a newer view; false for one that is not newer (a repeated message). */
-  append(view: View): boolean {
-    const current = this.current;
-    if (current !== null && compareViews(view, current) <= 0) return false;
-    const follows = current === null || view.term > current.term || view.number === current.number + 1;
-    assert(follows, `view ${view.number} after ${current?.number}: none is ever skipped (P5)`);
-    this.#views.push(view);
-    return true;
-  }
-
-  /** The views after `seen`, in order. None is ever skipped: a role lost in between must be noticed (P5). */
-  after(seen: ViewNumber | null): readonly View[] {
-    if (seen === null) return this.#views;
-    const last = this.#views.at(-1);
-    if (last === undefined || compareViews(last, seen) <= 0) return [];
-    return this.#views.filter((view) => compareViews(view, seen) > 0);
-  }
-
-  /** Every record has been brought to the current view: the former ones are no longer needed. */
-  forgetFormer(): void {
-    this.#views = this.#views.slice(-1);
-  }
-}
-
-/** Whether some living member may have lost primaries on the way from one view to the next: only a join or a drain does that. */
-export const ringGained = (from: View | null, to: View): boolean =>
-  to.ring.some((id) => from === null || !isSameMember(from, to, id) || !from.ring.includes(id));
-
-export const isSameMember = (from: View, to: View, id: NodeId): boolean =>
-  from.members[id] !== undefined && from.members[id]?.incarnation === to.members[id]?.incarnation;

@@ -26,8 +26,10 @@ import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
 
 /** How often the machine is told the time, in milliseconds. */
 export const tickMs = 50;
-/** Records brought to a new view per turn of the loop: well under 2 ms, so that requests run in between (P5). */
-export const sweepBudget = 200;
+/** The sweep after a view change runs in slices of about this long, so that requests run in between (P5), in milliseconds. */
+export const sliceMs = 1.5;
+/** Records per step of a slice. */
+export const sweepBudget = 25;
 /** A view is reported done again this often, in milliseconds: the supervisor may have been down (P9). */
 const reportAgainMs = 250;
 
@@ -105,6 +107,7 @@ export class ReplicatedEngine implements Engine {
   /** Commits made so far by each request that runs here. */
   readonly #ordinals = new Map<RequestId, number>();
   readonly #timer: NodeJS.Timeout;
+  #slice: NodeJS.Immediate | null = null;
   #token = 0;
   /** The answer to the token being asked for, when it came within the same step. */
   #instant: Answer | null = null;
@@ -298,7 +301,7 @@ export class ReplicatedEngine implements Engine {
         this.#options.own(effect.message);
         return;
       case 'more':
-        setImmediate(() => this.#step({ kind: 'sweep', budget: sweepBudget }));
+        this.#sweepAfter(effect.afterMs);
         return;
       case 'done':
         this.#report(effect.view);
@@ -306,6 +309,19 @@ export class ReplicatedEngine implements Engine {
       default:
         this.#settle(effect);
     }
+  }
+
+  #sweepAfter(ms: number): void {
+    if (ms > 0) setTimeout(() => this.#step({ kind: 'sweep', budget: sweepBudget }), ms).unref();
+    else this.#slice ??= setImmediate(() => this.#sweepSlice());
+  }
+
+  #sweepSlice(): void {
+    const begin = performance.now();
+    do this.#step({ kind: 'sweep', budget: sweepBudget });
+    while (this.#machine.sweeping && performance.now() - begin < sliceMs);
+    this.#slice = null;
+    if (this.#machine.sweeping) this.#sweepAfter(0);
   }
 
   #settle(answer: Answer): void {

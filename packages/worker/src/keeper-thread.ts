@@ -38,8 +38,10 @@ export interface KeeperData {
 
 const tickMs = 50;
 const statsMs = 500;
-/** Copies brought to a new view per turn of the loop. */
-const sweepBudget = 500;
+/** The sweep after a view change runs in slices of about this long, in milliseconds: acknowledgements go in between (P5). */
+const sliceMs = 1.5;
+/** Copies per step of a slice. */
+const sweepBudget = 50;
 /** A view is reported done again this often, in milliseconds (P9). */
 const reportAgainMs = 250;
 
@@ -54,6 +56,7 @@ const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
 let reported = '';
 let reportedAtMs = 0;
+let isSliceDue = false;
 
 const me = { role: 'keeper', name: node, incarnation } as const;
 const prover = new Prover(whoOf(me), () => proofKey);
@@ -88,7 +91,7 @@ function perform(effect: CopyEffect): void {
       port.postMessage(effect.message satisfies FromCopySide | FromOwnKeeper);
       return;
     case 'more':
-      setImmediate(sweep);
+      sweepSoon();
       return;
     case 'cut':
       links.get(effect.member)?.close();
@@ -104,9 +107,19 @@ function perform(effect: CopyEffect): void {
   }
 }
 
-function sweep(): void {
-  step({ kind: 'sweep', budget: sweepBudget });
-  if (!machine.sweeping) sendStats();
+function sweepSoon(): void {
+  if (isSliceDue) return;
+  isSliceDue = true;
+  setImmediate(sweepSlice);
+}
+
+function sweepSlice(): void {
+  isSliceDue = false;
+  const begin = performance.now();
+  do step({ kind: 'sweep', budget: sweepBudget });
+  while (machine.sweeping && performance.now() - begin < sliceMs);
+  if (machine.sweeping) sweepSoon();
+  else sendStats();
 }
 
 function sendStats(): void {

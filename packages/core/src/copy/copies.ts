@@ -2,8 +2,9 @@ import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, tombstonesMax } from '../lifetimes.ts';
 import type { Rank } from '../rank.ts';
-import { forgetRequests, isSameMember, ViewHistory, type WorkingRecord } from '../record.ts';
+import { forgetRequests, type WorkingRecord } from '../record.ts';
 import type { View, ViewNumber } from '../view.ts';
+import { isSameMember, ViewHistory } from '../view-history.ts';
 
 /** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
 const endedPerTick = 200;
@@ -76,6 +77,10 @@ export class Copies {
     const copy = this.#copies.get(id);
     if (copy === undefined) return undefined;
     for (const view of this.views.after(copy.seen)) {
+      if (copy.inWriteSet && copy.primary !== null && this.views.isUnconcerned(view, [this.#self, copy.primary])) {
+        copy.seen = view;
+        continue;
+      }
       const { primary, writeSet } = assign(this.#rank, view, id);
       const survives = copy.primary !== null && isSameMember(copy.seen, view, copy.primary);
       const stays = survives && primary === copy.primary;

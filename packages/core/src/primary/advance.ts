@@ -1,12 +1,14 @@
 import { assign } from '../assignment.ts';
-import type { NodeId, SessionId } from '../ids.ts';
-import { isSameMember } from '../record.ts';
+import type { SessionId } from '../ids.ts';
 import type { View } from '../view.ts';
+import { isSameMember } from '../view-history.ts';
 import { endIdle } from './commit.ts';
+import { judge } from './custody.ts';
 import type { Token } from './events.ts';
 import { demote } from './former.ts';
-import { release, sendRecord } from './gate.ts';
+import { release } from './gate.ts';
 import { type Entry, type PrimaryState, unsynced } from './state.ts';
+import { supply } from './supply.ts';
 import { isIdle, isOver, use } from './touch.ts';
 
 /**
@@ -18,27 +20,29 @@ export function advance(state: PrimaryState, id: SessionId): Entry | undefined {
   if (entry === undefined) return undefined;
   const views = state.views.after(entry.seen);
   if (views.length === 0) return entry;
-  const fresh = new Set<NodeId>();
+  let changed = false;
   for (const view of views) {
+    if (entry.handover === null && state.views.isUnconcerned(view, [state.self, ...entry.others])) {
+      entry.seen = view;
+      continue;
+    }
+    changed = true;
     if (assign(state.rank, view, id).primary !== state.self) {
       demote(state, entry);
       return undefined;
     }
-    follow(state, entry, view, fresh);
+    follow(state, entry, view);
   }
-  const { version } = entry.record.mark;
-  if (version === 0) return entry;
-  for (const member of entry.others) {
-    // In flight under a former view: refused there, so it is sent again under this one.
-    if (fresh.has(member) || (entry.acked.get(member) ?? unsynced) < version) sendRecord(state, entry, member);
-  }
-  if (fresh.size > 0) state.unprotected.add(id);
+  if (entry.record.mark.version === 0) return entry;
+  if (changed) judge(state, entry);
+  // What was in flight under a former view is refused there: it is sent again under this one.
+  supply(state, entry);
   release(state, entry);
   return entry;
 }
 
 /** Still primary in `view`: what is acknowledged counts on for the members that stay, each of the same incarnation. */
-function follow(state: PrimaryState, entry: Entry, view: View, fresh: Set<NodeId>): void {
+function follow(state: PrimaryState, entry: Entry, view: View): void {
   const before = entry.seen;
   entry.seen = view;
   const others = state.othersOf(view, entry.record.id);
@@ -48,7 +52,6 @@ function follow(state: PrimaryState, entry: Entry, view: View, fresh: Set<NodeId
   for (const member of others) {
     if (entry.acked.has(member)) continue;
     entry.acked.set(member, unsynced);
-    fresh.add(member);
   }
   entry.others = others;
   if (entry.handover === null) return;

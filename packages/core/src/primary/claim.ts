@@ -1,17 +1,23 @@
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
-import type { FromCopySide, Mark } from '../messages.ts';
-import { emptyRecord, noMark, type WorkingRecord, workingRecord } from '../record.ts';
+import type { FromCopySide } from '../messages.ts';
+import { emptyRecord, noMark, sameMark, type WorkingRecord, workingRecord } from '../record.ts';
 import { compareViews, numberOf, type View } from '../view.ts';
 import { advance, opened } from './advance.ts';
+import { judge } from './custody.ts';
 import type { Token } from './events.ts';
-import { confirm, release, settle, sync } from './gate.ts';
+import { confirm, release, settle } from './gate.ts';
 import { type Entry, type Opening, type PrimaryState, unsynced } from './state.ts';
+import { supply } from './supply.ts';
 import { isOver } from './touch.ts';
 
 /** How long a new primary holds a session's requests for those still running at the former one, in milliseconds (P10). */
 export const handoverWaitMs = 2_000;
 /** Ids remembered as unknown within one view (P6). */
 export const unknownMax = 10_000;
+/** Offered ids that wait to be claimed; the holders of more offer them again (P6). */
+const offersMax = 100_000;
+/** Claims under way that no request waits for. */
+const quietMax = 32;
 
 type Claimed = FromCopySide & { readonly kind: 'claimed' };
 
@@ -32,9 +38,11 @@ export function open(state: PrimaryState, id: SessionId, token: Token): void {
 
 /** A new session: nobody else can know of it, so nobody is asked. */
 export function create(state: PrimaryState, id: SessionId, token: Token): void {
-  if (state.isPrimary(id)) opened(state, install(state, emptyRecord(id), state.view, new Map()), token);
+  if (state.isPrimary(id)) opened(state, install(state, emptyRecord(id), state.view, unasked), token);
   else state.effects.push({ kind: 'moved', token });
 }
+
+const everyone = (view: View): readonly NodeId[] => Object.values(view.members).map((member) => member.id);
 
 /**
  * P6: asks every member's copy side. The own one first: after a death it mostly has it all (`heir`), and its users need
@@ -44,7 +52,7 @@ export function claim(state: PrimaryState, id: SessionId): Opening {
   const known = state.openings.get(id);
   if (known !== undefined) return known;
   const { view } = state;
-  const expected = new Set(Object.values(view.members).map((member) => member.id));
+  const expected = new Set(everyone(view));
   const opening: Opening = { view, expected, answers: new Map(), tokens: [], relayed: [] };
   state.openings.set(id, opening);
   ask(state, opening, id, state.self);
@@ -66,7 +74,11 @@ export function askAgain(state: PrimaryState, member: NodeId): void {
 export function restartClaims(state: PrimaryState): void {
   const openings = [...state.openings];
   state.openings.clear();
+  // Offers are of the view they were made in: the holders make them again in this one.
+  state.offers.clear();
+  state.quietClaims.clear();
   for (const [id, { tokens, relayed }] of openings) {
+    if (tokens.length === 0 && relayed.length === 0) continue;
     if (state.isPrimary(id)) {
       const again = claim(state, id);
       again.tokens.push(...tokens);
@@ -89,6 +101,7 @@ export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): voi
     return;
   }
   state.openings.delete(id);
+  state.quietClaims.delete(id);
   const best = newest(opening.answers.values());
   if (best === null || isOver(state, best)) {
     if (state.unknown.size < unknownMax) state.unknown.add(id);
@@ -118,13 +131,17 @@ function isNewer(a: Claimed, b: Claimed): boolean {
 }
 
 function take(state: PrimaryState, opening: Opening, record: WorkingRecord): void {
-  const marks = new Map<NodeId, Mark>();
+  const holders = new Set<NodeId>();
+  const alike = new Set<NodeId>();
   const running = new Map<RequestId, NodeId>();
   for (const [member, answer] of opening.answers) {
     for (const request of answer.running) running.set(request, member);
-    if (answer.record !== null) marks.set(member, answer.record.mark);
+    if (answer.record === null) continue;
+    holders.add(member);
+    if (sameMark(answer.record.mark, record.mark)) alike.add(member);
   }
-  const entry = install(state, record, opening.view, marks);
+  const isComplete = everyone(opening.view).every((member) => opening.answers.has(member));
+  const entry = install(state, record, opening.view, { holders, alike: isComplete ? alike : null });
   if (running.size > 0) waitFor(state, entry, running);
   state.loopback.push(...opening.relayed);
   for (const token of opening.tokens) {
@@ -135,7 +152,7 @@ function take(state: PrimaryState, opening: Opening, record: WorkingRecord): voi
 
 /** A session that a request began to make at the former primary: nobody else can know of it, so nobody is asked (P10). */
 export function adopt(state: PrimaryState, id: SessionId, request: RequestId, from: NodeId): Entry {
-  const entry = install(state, emptyRecord(id), state.view, new Map());
+  const entry = install(state, emptyRecord(id), state.view, unasked);
   waitFor(state, entry, new Map([[request, from]]));
   return entry;
 }
@@ -146,8 +163,13 @@ function waitFor(state: PrimaryState, entry: Entry, running: Map<RequestId, Node
   state.handovers.add(entry.record.id);
 }
 
-/** Primary from now on. `marks`: what each member said it holds. */
-function install(state: PrimaryState, record: WorkingRecord, view: View, marks: ReadonlyMap<NodeId, Mark>): Entry {
+/** What a claim has shown of the other members: who holds the session, and who this very version, if all were asked. */
+type Shown = { readonly holders: ReadonlySet<NodeId>; readonly alike: ReadonlySet<NodeId> | null };
+
+const unasked: Shown = { holders: new Set(), alike: null };
+
+/** Primary from now on. */
+function install(state: PrimaryState, record: WorkingRecord, view: View, { holders, alike }: Shown): Entry {
   const { id } = record;
   const others = state.othersOf(view, id);
   const entry: Entry = {
@@ -159,15 +181,17 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, marks: 
     handover: null,
     blocked: [],
     buries: null,
-    holders: new Set(marks.keys()),
+    holders: new Set(holders),
+    alike,
+    counted: null,
     graceMs: record.mark.version === 0 ? 0 : state.touchGraceMs,
   };
   state.entries.set(id, entry);
   state.unknown.delete(id);
   if (record.deleted) state.tombstones.add(id);
   if (record.mark.version === 0) return entry;
-  if (others.length > 0) state.unprotected.add(id);
-  for (const member of others) sync(state, entry, member, marks.get(member) ?? null);
+  judge(state, entry);
+  supply(state, entry);
   release(state, entry);
   return entry;
 }
@@ -176,10 +200,27 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, marks: 
 export function offered(state: PrimaryState, from: NodeId, id: SessionId): void {
   const entry = advance(state, id);
   if (entry !== undefined) {
-    if (state.unprotected.has(id)) entry.holders.add(from);
+    if (state.unsynced.has(id)) entry.holders.add(from);
     else confirm(state, entry, from);
   } else if (state.isPrimary(id)) {
     state.unknown.delete(id);
+    if (state.offers.size < offersMax) state.offers.add(id);
+  }
+}
+
+/** Takes up what was offered, a few at a time and at a pace that leaves requests alone (P12). */
+export function claimOffered(state: PrimaryState): void {
+  for (const id of state.offers) {
+    if (state.quietClaims.size >= quietMax) return;
+    const afterMs = state.quietPace.waitMs(state.nowMs);
+    if (afterMs > 0) {
+      state.wakeAfter(afterMs);
+      return;
+    }
+    state.offers.delete(id);
+    if (state.entries.has(id) || state.openings.has(id) || !state.isPrimary(id)) continue;
+    state.quietPace.take(1);
+    state.quietClaims.add(id);
     claim(state, id);
   }
 }

@@ -3,8 +3,10 @@ import { findRival } from '../kept.ts';
 import type { Commit, Mark } from '../messages.ts';
 import { applyCommit, buryUnder } from '../record.ts';
 import { numberOf } from '../view.ts';
+import { judge } from './custody.ts';
 import { settle, wait } from './gate.ts';
 import type { Done, Entry, PrimaryState } from './state.ts';
+import { sendWrite } from './supply.ts';
 
 /** The request named by writes that no request made: the end of an idle session. */
 export const noRequest = '0'.repeat(32) as RequestId;
@@ -49,13 +51,12 @@ export function commitHere(
     buryUnder(old.record, buried, made, keptFrom);
     state.touched.delete(old.record.id);
     state.tombstones.add(old.record.id);
+    judge(state, old);
     entry.buries = commit.bury;
   }
   if (commit.destroy) state.tombstones.add(record.id);
-  for (const member of entry.others) {
-    state.sendTo(member, { kind: 'write', id: record.id, view, previous, mark, buried, commit: made, keptFrom });
-  }
-  if (previous.version === 0 && entry.others.length > 0) state.unprotected.add(record.id);
+  sendWrite(state, entry, { kind: 'write', id: record.id, view, previous, mark, buried, commit: made, keptFrom });
+  if (previous.version === 0 || record.deleted) judge(state, entry);
   wait(state, entry, mark.version, done);
 }
 

@@ -29,7 +29,7 @@ export type PrimaryEvent =
   | { readonly kind: 'delivered'; readonly id: SessionId; readonly request: RequestId }
   | { readonly kind: 'touch'; readonly id: SessionId }
   | { readonly kind: 'close'; readonly id: SessionId; readonly request: RequestId }
-  /** Bring up to `budget` records to the current view; answered by `more` while some are left. */
+  /** Bring up to `budget` records to the current view and send what waits for its pace; answered by `more` while there is more. */
   | { readonly kind: 'sweep'; readonly budget: number }
   | { readonly kind: 'tick' };
 
@@ -41,5 +41,6 @@ export type PrimaryEffect =
   /** This member is not primary of the session in its view. */
   | { readonly kind: 'moved'; readonly token: Token }
   | { readonly kind: 'settled'; readonly token: Token; readonly settled: Settled }
-  | { readonly kind: 'more' }
+  /** Step with a `sweep` after that time; 0: as soon as other work has had its turn. */
+  | { readonly kind: 'more'; readonly afterMs: number }
   | { readonly kind: 'done'; readonly view: ViewNumber };

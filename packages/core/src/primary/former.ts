@@ -1,9 +1,11 @@
 import { assign } from '../assignment.ts';
 import type { RequestId, SessionId } from '../ids.ts';
 import type { BetweenApps, Commit } from '../messages.ts';
-import { applyCommit, isSameMember, snapshot } from '../record.ts';
+import { applyCommit, snapshot } from '../record.ts';
 import { numberOf, type View } from '../view.ts';
+import { isSameMember } from '../view-history.ts';
 import { noRequest } from './commit.ts';
+import { drop } from './custody.ts';
 import type { Token } from './events.ts';
 import type { Entry, Former, PrimaryState } from './state.ts';
 
@@ -13,7 +15,7 @@ import type { Entry, Former, PrimaryState } from './state.ts';
 export function demote(state: PrimaryState, entry: Entry): void {
   const { record, blocked, waiters } = entry;
   const { id } = record;
-  state.drop(id);
+  drop(state, id);
   handDown(state, id, record.mark.version === 0 ? null : entry);
   for (const token of blocked) state.effects.push({ kind: 'moved', token });
   const former: Former = state.formers.get(id) ?? { target: null, running: new Map(), pending: new Map() };

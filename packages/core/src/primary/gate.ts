@@ -1,9 +1,10 @@
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
-import type { Mark } from '../messages.ts';
-import { dropAnswer, sameMark, snapshot } from '../record.ts';
+import { dropAnswer } from '../record.ts';
 import { numberOf } from '../view.ts';
+import { judge } from './custody.ts';
 import type { Settled } from './events.ts';
 import { type Done, type Entry, type PrimaryState, unsynced } from './state.ts';
+import { hurry, pump } from './supply.ts';
 
 /** Delivered answers told to the copies in one message. */
 const deliveredBatch = 512;
@@ -14,8 +15,13 @@ const acknowledged = ({ others, acked }: Entry): number =>
 
 /** Says `safe` once the whole write set has acknowledged the version. */
 export function wait(state: PrimaryState, entry: Entry, version: number, done: Done): void {
-  if (acknowledged(entry) >= version) settle(state, done, { kind: 'safe' });
-  else entry.waiters.push({ version, done });
+  if (acknowledged(entry) >= version) {
+    settle(state, done, { kind: 'safe' });
+    return;
+  }
+  entry.waiters.push({ version, done });
+  state.held.add(entry.record.id);
+  hurry(state, entry);
 }
 
 export function settle(state: PrimaryState, done: Done, settled: Settled): void {
@@ -31,14 +37,15 @@ export function settle(state: PrimaryState, done: Done, settled: Settled): void 
 export function release(state: PrimaryState, entry: Entry): void {
   const safe = acknowledged(entry);
   if (safe !== unsynced) {
-    state.unprotected.delete(entry.record.id);
     for (const member of entry.holders) confirm(state, entry, member);
     entry.holders.clear();
+    entry.alike = null;
   }
   if (entry.waiters.length === 0) return;
   const open = entry.waiters.filter((waiter) => waiter.version <= safe);
   if (open.length === 0) return;
   entry.waiters = entry.waiters.filter((waiter) => waiter.version > safe);
+  if (entry.waiters.length === 0) state.held.delete(entry.record.id);
   for (const { done } of open) settle(state, done, { kind: 'safe' });
 }
 
@@ -48,27 +55,22 @@ export function confirm(state: PrimaryState, { record: { id } }: Entry, member: 
   else state.sendTo(member, { kind: 'confirmed', id, view: numberOf(state.view) });
 }
 
-export function acknowledge(state: PrimaryState, entry: Entry | undefined, from: NodeId, version: number): void {
+export function acknowledge(
+  state: PrimaryState,
+  id: SessionId,
+  entry: Entry | undefined,
+  from: NodeId,
+  version: number,
+): void {
+  const lane = state.links.get(from)?.lane;
+  lane?.acknowledged(id, version);
   const acked = entry?.acked.get(from);
-  if (entry === undefined || acked === undefined || acked >= version) return;
-  entry.acked.set(from, version);
-  release(state, entry);
-}
-
-/** Brings a member to this history: by its name alone when it says that it holds the same, else whole. */
-export function sync(state: PrimaryState, entry: Entry, member: NodeId, theirs: Mark | null): void {
-  const { id, mark } = entry.record;
-  if (theirs === null || !sameMark(theirs, mark)) sendRecord(state, entry, member);
-  else state.sendTo(member, { kind: 'digest', id, view: numberOf(state.view), mark });
-}
-
-export function sendRecord(state: PrimaryState, { record, buries }: Entry, member: NodeId): void {
-  const view = numberOf(state.view);
-  const buried = buries === null ? undefined : state.entries.get(buries);
-  if (buried !== undefined && (buried.acked.get(member) ?? unsynced) < buried.record.mark.version) {
-    state.sendTo(member, { kind: 'record', view, record: snapshot(buried.record) });
+  if (entry !== undefined && acked !== undefined && acked < version) {
+    entry.acked.set(from, version);
+    if (acked === unsynced) judge(state, entry);
+    release(state, entry);
   }
-  state.sendTo(member, { kind: 'record', view, record: snapshot(record) });
+  if (lane !== undefined) pump(state, from, lane);
 }
 
 /** The answer's bytes are dropped here at once and at the copies in a batch (P2). */

@@ -3,6 +3,7 @@ import { tombstonesMax } from '../lifetimes.ts';
 import { forgetRequests } from '../record.ts';
 import { advance } from './advance.ts';
 import { endIdle } from './commit.ts';
+import { drop } from './custody.ts';
 import type { Entry, PrimaryState } from './state.ts';
 import { isIdle, isOver } from './touch.ts';
 
@@ -29,7 +30,7 @@ function endIfOver(state: PrimaryState, id: SessionId, held: Entry): void {
   forgetRequests(record, state.nowMs - state.logKeptMs);
   const isBuried = record.deleted && state.nowMs - record.touchedAt > state.tombstoneKeptMs;
   if (isBuried || isOver(state, record)) {
-    if (waiters.length === 0) state.drop(id);
+    if (waiters.length === 0) drop(state, id);
   } else if (!record.deleted && isIdle(state, held)) {
     const entry = advance(state, id);
     if (entry !== undefined) endIdle(state, entry);
@@ -38,12 +39,12 @@ function endIfOver(state: PrimaryState, id: SessionId, held: Entry): void {
 
 /** The bound on tombstones, kept while every session here has its copies: all of them have buried it then (P13). */
 function forgetTombstones(state: PrimaryState): void {
-  if (state.tombstones.size <= tombstonesMax || state.sweep !== null || state.unprotected.size > 0) return;
+  if (state.tombstones.size <= tombstonesMax || state.sweep !== null || state.unsynced.size > 0) return;
   let left = endedPerTick;
   for (const id of state.tombstones) {
     if (state.tombstones.size <= tombstonesMax || left === 0) return;
     left -= 1;
-    if (!state.running.has(id) && state.entries.get(id)?.waiters.length === 0) state.drop(id);
+    if (!state.running.has(id) && state.entries.get(id)?.waiters.length === 0) drop(state, id);
     else state.tombstones.delete(id);
   }
 }

@@ -72,6 +72,7 @@ export class Members {
   /** Messages to these members are lost. */
   readonly cut = new Set<NodeId>();
   #token = 0;
+  readonly #due: { readonly atMs: number; readonly member: NodeId }[] = [];
 
   constructor(ids: readonly NodeId[], lifetimes: Lifetimes) {
     for (const self of ids) {
@@ -127,10 +128,15 @@ export class Members {
     return this.#token;
   }
 
-  /** Ticks every 50 ms until `ms` have passed. */
+  /** Lets `ms` pass: what was asked to be called later is, and everybody ticks every 50 ms. */
   wait(ms: number): void {
     for (const until = this.nowMs + ms; this.nowMs < until; ) {
-      this.nowMs = Math.min(until, this.nowMs + 50);
+      const tickAt = Math.min(until, this.nowMs + 50);
+      for (let next = this.#nextDue(tickAt); next !== null; next = this.#nextDue(tickAt)) {
+        this.nowMs = Math.max(this.nowMs, next.atMs);
+        this.step(next.member, { kind: 'sweep', budget: 1_000 });
+      }
+      this.nowMs = tickAt;
       for (const id of this.members.keys()) {
         this.step(id, { kind: 'tick' });
         this.copyStep(id, { kind: 'tick' });
@@ -147,7 +153,7 @@ export class Members {
     for (const effect of this.members.get(at)?.primary.step(event, this.nowMs) ?? []) {
       if (effect.kind === 'send') this.#deliver(at, effect.to, effect.message);
       else if (effect.kind === 'own') this.copyStep(at, { kind: 'own', message: structuredClone(effect.message) });
-      else if (effect.kind === 'more') this.step(at, { kind: 'sweep', budget: 1_000 });
+      else if (effect.kind === 'more') this.#sweepAfter(at, effect.afterMs);
       else if (effect.kind !== 'done') this.answers.push(effect);
     }
   }
@@ -158,6 +164,16 @@ export class Members {
       else if (effect.kind === 'own') this.step(at, { kind: 'own', message: structuredClone(effect.message) });
       else if (effect.kind === 'more') this.copyStep(at, { kind: 'sweep', budget: 1_000 });
     }
+  }
+
+  #sweepAfter(member: NodeId, ms: number): void {
+    if (ms === 0) this.step(member, { kind: 'sweep', budget: 1_000 });
+    else this.#due.push({ atMs: this.nowMs + ms, member });
+  }
+
+  #nextDue(untilMs: number): { readonly atMs: number; readonly member: NodeId } | null {
+    this.#due.sort((a, b) => a.atMs - b.atMs);
+    return (this.#due[0]?.atMs ?? Number.POSITIVE_INFINITY) <= untilMs ? (this.#due.shift() ?? null) : null;
   }
 
   #deliver(from: NodeId, to: NodeId, message: ToCopySide | ToOwnKeeper): void {

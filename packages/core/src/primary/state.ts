@@ -3,10 +3,13 @@ import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, touchEveryMs, touchGraceMs } from '../lifetimes.ts';
 import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, ToCopySide } from '../messages.ts';
 import type { Rank } from '../rank.ts';
-import { ViewHistory, type WorkingRecord } from '../record.ts';
+import type { WorkingRecord } from '../record.ts';
 import { assert } from '../unreachable.ts';
 import { formatAddress, type View } from '../view.ts';
+import { ViewHistory } from '../view-history.ts';
+import { Bucket } from './bucket.ts';
 import type { PrimaryEffect, Token } from './events.ts';
+import { Lane } from './lane.ts';
 
 /** What `acked` says of a member that has not shown yet that it holds this history at all. */
 export const unsynced = -1;
@@ -29,6 +32,10 @@ export interface Entry {
   buries: SessionId | null;
   /** Holders to be told once the whole write set has it; not before, else they would report a view done too early (P9). */
   readonly holders: Set<NodeId>;
+  /** Members that have shown this very version before they were sent anything; null: nobody was asked. */
+  alike: ReadonlySet<NodeId> | null;
+  /** Under which holders it is counted in `holdings`, null while it is not. */
+  counted: string | null;
   /** How much later than it says the session may have been used: it was taken over from another member (P14). */
   graceMs: number;
 }
@@ -71,6 +78,9 @@ export type Early =
   | { readonly from: NodeId; readonly message: FromCopySide }
   | { readonly from: null; readonly message: FromCopySide | FromOwnKeeper };
 
+/** Offered sessions taken up per second while no request waits for them (P12). */
+const quietPerSecond = 2_000;
+
 /** Messages held for a view that has not come; more are dropped: whoever sent them repeats what still matters. */
 const earlyMax = 50_000;
 
@@ -95,11 +105,16 @@ export class PrimaryState {
   /** Ids that nobody holds in this view. */
   readonly unknown = new Set<SessionId>();
   /** Entries with a member that is `unsynced`. */
-  readonly unprotected = new Set<SessionId>();
+  readonly unsynced = new Set<SessionId>();
+  /** Entries with waiters. */
+  readonly held = new Set<SessionId>();
+  /** How many sessions each set of other members holds, by the addresses joined with spaces. */
+  readonly holdings = new Map<string, number>();
+  holdingsChanges = 0;
   /** Entries with a handover. */
   readonly handovers = new Set<SessionId>();
-  /** Members whose keeper can be reached, by incarnation. */
-  readonly links = new Map<NodeId, number>();
+  /** Members whose keeper can be reached, and what is under way to each. */
+  readonly links = new Map<NodeId, { readonly incarnation: number; readonly lane: Lane }>();
   delivered: [SessionId, RequestId][] = [];
   /** Used since the copies were told of it. */
   readonly touched = new Set<SessionId>();
@@ -110,6 +125,13 @@ export class PrimaryState {
   /** Messages for this member's own app loop, taken up at the end of the step. */
   readonly loopback: Relayed[] = [];
   sweep: Iterator<SessionId> | null = null;
+  /** Offered by their holders and not claimed yet (P6). */
+  readonly offers = new Set<SessionId>();
+  /** Claims under way that began with an offer. */
+  readonly quietClaims = new Set<SessionId>();
+  readonly quietPace = new Bucket(quietPerSecond);
+  /** When the caller has been asked to come back for what waits for its pace; null: not asked. */
+  wakeAtMs: number | null = null;
   oldest: Iterator<[SessionId, Entry]> | null = null;
   sequence = 0;
   nowMs = 0;
@@ -156,12 +178,16 @@ export class PrimaryState {
     if (this.future.length < earlyMax) this.future.push(early);
   }
 
-  /** Nothing of the session is held here any more. */
-  drop(id: SessionId): void {
-    this.entries.delete(id);
-    this.unprotected.delete(id);
-    this.tombstones.delete(id);
-    this.touched.delete(id);
+  linkedTo(member: NodeId, incarnation: number): void {
+    this.links.set(member, { incarnation, lane: new Lane() });
+  }
+
+  /** Asks the caller to come back with a `sweep` after that time. */
+  wakeAfter(ms: number): void {
+    const atMs = this.nowMs + ms;
+    if (this.wakeAtMs !== null && this.wakeAtMs <= atMs) return;
+    this.wakeAtMs = atMs;
+    this.effects.push({ kind: 'more', afterMs: Math.ceil(ms) });
   }
 
   relay(to: NodeId, message: BetweenApps): void {

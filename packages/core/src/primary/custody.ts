@@ -1,0 +1,66 @@
+import type { SessionId } from '../ids.ts';
+import { formatAddress, type View } from '../view.ts';
+import { type Entry, type PrimaryState, unsynced } from './state.ts';
+
+/** Who holds the sessions of this member: sums, kept with every change, so that they can be told at any time. */
+
+/** Sessions of one primary that the same other members hold. */
+export interface Holding {
+  /** Addresses (`n2.1`) of the other members that hold these sessions, sorted; none: this primary alone. */
+  readonly holders: readonly string[];
+  readonly sessions: number;
+}
+
+/** Brings what is counted of a session up to date. Called whenever a member begins or ceases to hold it, or it ends. */
+export function judge(state: PrimaryState, entry: Entry): void {
+  const { id, mark, deleted } = entry.record;
+  if (mark.version === 0) return;
+  let lacks = false;
+  const holders: string[] = [];
+  for (const member of entry.others) {
+    if ((entry.acked.get(member) ?? unsynced) === unsynced) lacks = true;
+    else holders.push(formatAddress({ id: member, incarnation: entry.seen.members[member]?.incarnation ?? 0 }));
+  }
+  if (lacks) state.unsynced.add(id);
+  else state.unsynced.delete(id);
+  count(state, entry, deleted ? null : holders.sort().join(' '));
+}
+
+function count(state: PrimaryState, entry: Entry, holders: string | null): void {
+  if (entry.counted === holders) return;
+  if (entry.counted !== null) {
+    const left = (state.holdings.get(entry.counted) ?? 0) - 1;
+    if (left > 0) state.holdings.set(entry.counted, left);
+    else state.holdings.delete(entry.counted);
+  }
+  if (holders !== null) state.holdings.set(holders, (state.holdings.get(holders) ?? 0) + 1);
+  entry.counted = holders;
+  state.holdingsChanges += 1;
+}
+
+export function listHoldings(state: PrimaryState): readonly Holding[] {
+  return [...state.holdings].map(([key, sessions]) => ({ holders: key === '' ? [] : key.split(' '), sessions }));
+}
+
+/** Sessions with fewer copies than asked for; copies at members that the view no longer lists are none. */
+export function countUnprotected(state: PrimaryState, view: View): number {
+  const present = new Set(Object.values(view.members).map(formatAddress));
+  let sessions = 0;
+  for (const holding of listHoldings(state)) {
+    const copies = 1 + holding.holders.filter((holder) => present.has(holder)).length;
+    if (copies < view.copies) sessions += holding.sessions;
+  }
+  return sessions;
+}
+
+/** Nothing of the session is held here any more. */
+export function drop(state: PrimaryState, id: SessionId): void {
+  const entry = state.entries.get(id);
+  if (entry !== undefined) count(state, entry, null);
+  state.entries.delete(id);
+  state.unsynced.delete(id);
+  state.held.delete(id);
+  state.tombstones.delete(id);
+  state.touched.delete(id);
+  for (const { lane } of state.links.values()) lane.forget(id);
+}
