@@ -1,5 +1,5 @@
 import type { NodeId, SessionId } from '../ids.ts';
-import type { Commit, Encoded, ToCopySide } from '../messages.ts';
+import type { Commit, Encoded, KeptAnswer, ToCopySide } from '../messages.ts';
 import { snapshot, type WorkingRecord } from '../record.ts';
 import { numberOf } from '../view.ts';
 import type { Lane, Urgency } from './lane.ts';
@@ -116,12 +116,18 @@ function sendBuried(state: PrimaryState, id: SessionId, member: NodeId, lane: La
   lane.sent(id, record.mark.version, weighRecord(record), isBulk);
 }
 
-function weighRecord({ attributes, log, answerBytes }: WorkingRecord): number {
-  return messageBytes + weigh(attributes) + answerBytes + logEntryBytes * log.size;
+function weighRecord({ attributes, log, answerBytes, kept }: WorkingRecord): number {
+  return messageBytes + weigh(attributes) + answerBytes + logEntryBytes * log.size + weighKept(kept.values());
 }
 
-const weighCommit = ({ change, answer }: Commit): number =>
-  messageBytes + weigh(change.set) + (answer?.byteLength ?? 0);
+const weighCommit = ({ change, answer, kept }: Commit): number =>
+  messageBytes + weigh(change.set) + (answer?.byteLength ?? 0) + weighKept(kept);
+
+function weighKept(kept: Iterable<KeptAnswer>): number {
+  let bytes = 0;
+  for (const { answer } of kept) bytes += logEntryBytes + (answer?.byteLength ?? 0);
+  return bytes;
+}
 
 function weigh(values: ReadonlyMap<string, Encoded>): number {
   let bytes = 0;
