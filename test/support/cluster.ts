@@ -47,8 +47,8 @@ export interface Cluster {
   /** All it has printed, both streams. */
   output(): string;
   status(): Promise<Status>;
-  /** Sends `signal` (SIGKILL) to the worker of `node`; returns its pid. */
-  kill(node: string, signal?: NodeJS.Signals): Promise<number>;
+  /** Sends `signal` (SIGKILL) to the worker of `node`; returns its pid. `moment`: waited for once the pid is known, right before the signal. */
+  kill(node: string, signal?: NodeJS.Signals, moment?: () => Promise<void>): Promise<number>;
   /** All processes of this cluster that run now, from /proc. */
   pids(): readonly number[];
   /** Resolves when every node is alive and every session has its copies. */
@@ -162,9 +162,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     output: () => printed,
     status,
     pids: () => pidsMarked(mark),
-    async kill(node, signal = 'SIGKILL') {
+    async kill(node, signal = 'SIGKILL', moment = () => Promise.resolve()) {
       const found = (await status()).nodes.find(({ id }) => id === node);
       if (!found?.pid) throw new Error(`${node} has no process`);
+      await moment();
       process.kill(found.pid, signal);
       if (signal === 'SIGKILL') killed.add(found.pid);
       return found.pid;

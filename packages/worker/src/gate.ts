@@ -88,10 +88,13 @@ export class Gate {
     setTimeout(close, unreadMs).unref();
   }
 
-  /** The answer of an earlier attempt, as it was written then, with this attempt's echo. */
+  /**
+   * The answer of an earlier attempt, as it was written then, with this attempt's echo. It says that the connection ends with
+   * it: the balancer would send its next request into the closing.
+   */
   replay(exchange: Exchange, answer: Uint8Array, done?: Done): void {
     const stored: Piece = { chunk: Buffer.from(answer.buffer, answer.byteOffset, answer.length), encoding: 'latin1' };
-    this.answer(joinPieces(injectLines([stored], exchange.lines()).pieces), done);
+    this.answer(joinPieces(injectLines([stored], `${exchange.lines()}connection: close\r\n`).pieces), done);
   }
 
   #take(pieces: readonly Piece[], done: Done): void {
