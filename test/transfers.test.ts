@@ -18,8 +18,4 @@ test('transfers: 200 under keys through 10 kills, repeated until answered: the s
     expect(await payer.balanceCents()).toBe(payer.expectedCents);
     payer.close();
   }
-  console.log(
-    met,
-    payers.flatMap((p) => p.repeatedAfter),
-  );
 }, 120_000);
