@@ -169,7 +169,10 @@ export class Balancer {
       case 'stop':
         this.stop(message.graceMs);
         return;
+      // To commands and to workers.
       case 'answer':
+      case 'save':
+      case 'restore':
         return;
       default:
         unreachable(message);

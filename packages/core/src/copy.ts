@@ -6,6 +6,7 @@ import type { Lifetimes } from './lifetimes.ts';
 import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
 import type { Rank } from './rank.ts';
 import { applyCommit, buryUnder, dropAnswer, emptyRecord, sameMark, snapshot, touch, workingRecord } from './record.ts';
+import type { SavedSession } from './saved.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, numberOf, type View, type ViewNumber } from './view.ts';
 import { ringGained } from './view-history.ts';
@@ -54,6 +55,11 @@ export class CopyMachine {
     return this.#copies.count();
   }
 
+  /** Everything held, for a file: see `Copies`. */
+  allToSave(): IterableIterator<SavedSession & { readonly primary: NodeId | null }> {
+    return this.#copies.allToSave();
+  }
+
   /** Not every copy has been brought to the current view yet. */
   get sweeping(): boolean {
     return this.#sweep !== null;
@@ -93,6 +99,10 @@ export class CopyMachine {
         break;
       case 'own':
         this.#receive(null, event.message);
+        break;
+      case 'restore':
+        // Later than that the primaries have served: what a file says is old.
+        if (this.#copies.views.current === null) this.#copies.restore(event.session);
         break;
       case 'sweep':
         this.#sweepSome(event.budget);

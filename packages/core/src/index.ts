@@ -17,6 +17,8 @@ export * from './record.ts';
 export * from './replayable.ts';
 export * from './retry.ts';
 export * from './route.ts';
+export * from './save-reports.ts';
+export * from './saved.ts';
 export * from './session-id.ts';
 export * from './siphash.ts';
 export * from './suspects.ts';

@@ -31,6 +31,13 @@ describe('membership', () => {
     expect(rings(reportAll(membership))).toEqual([['settled', true]]);
   });
 
+  test('start: nodes that have taken in saved sessions: they are the first view at once, the missing one joins', () => {
+    const membership = new Membership({ term: 1, copies: 2, keyId: 7, wanted: [n1, n2, n3], adopt: null });
+    const nodes = [n2, n1].map((node) => ({ node, incarnation: 1, weight: 1 }));
+    expect(rings(membership.step({ kind: 'start', nodes }, 0))).toEqual([['n1,n2', null]]);
+    expect(rings(membership.step(ready(n3), 1))).toEqual([['n1,n2', 'n1,n2,n3']]);
+  });
+
   test('death: a ring member dies: the next view is without it and says how it died', () => {
     const membership = started();
     const [effect] = membership.step(killed(n2), 0);

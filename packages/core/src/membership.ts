@@ -67,6 +67,8 @@ export class Membership {
         return [...this.#adopt(event.dead, nowMs), ...this.#move(nowMs)];
       case 'ready':
         return this.#takeReady(event, nowMs);
+      case 'start':
+        return this.#start(event, nowMs);
       case 'died':
         return this.#bury(event.death, nowMs);
       case 'left':
@@ -90,6 +92,13 @@ export class Membership {
       default:
         return unreachable(event);
     }
+  }
+
+  #start({ nodes }: MembershipEvent & { kind: 'start' }, nowMs: number): readonly MembershipEffect[] {
+    for (const { node, incarnation, weight } of nodes) this.#candidates.set(node, { incarnation, weight });
+    const effects = this.#replan(nowMs);
+    const starts = this.#view === null && this.#candidates.size > 0;
+    return [...effects, ...(starts ? [this.#publishFirst(null)] : this.#move(nowMs))];
   }
 
   /** The first view of this term: what the former supervisor left, without those that died meanwhile. */

@@ -1,4 +1,5 @@
 import type { KeyName, NodeId, RequestId, SessionId } from './ids.ts';
+import type { RestoreReport, SaveReport } from './save-reports.ts';
 import type { Member, View, ViewNumber } from './view.ts';
 
 /** An attribute's value as the codec encoded it. Never re-serialised on its way: copies are equal byte by byte. */
@@ -224,6 +225,8 @@ export interface Welcome {
   readonly replayable?: readonly string[];
   /** Without a supervisor for so long a process ends itself; 0: never. */
   readonly orphanMs: number;
+  /** Worker: the folder that sessions are saved to at a full stop; null or absent: they are not. */
+  readonly savedFolder?: string | null;
   /** Balancer: addresses and CIDR blocks whose X-Forwarded-* are believed; none when absent. */
   readonly trustProxy?: readonly string[];
   /** Worker: a failure drill's operations stand in front of the app under this name, which nobody can guess; absent: they do not. */
@@ -245,6 +248,10 @@ export type FromSupervisor =
   | { readonly kind: 'spawn'; readonly sequence: number; readonly program: Program }
   /** To a balancer: send a probe for a placement whose primary was `node`, report when it is served. */
   | { readonly kind: 'probe'; readonly node: NodeId; readonly sequence: number }
+  /** To a keeper, before its first view: take in what these files hold for its place in `view`; answered by `restored`. */
+  | { readonly kind: 'restore'; readonly sequence: number; readonly files: readonly string[]; readonly view: View }
+  /** To both sides of a worker: write all sessions held to the folder of the welcome within `limitMs`; answered by `saved`. */
+  | { readonly kind: 'save'; readonly limitMs: number }
   /** Finish what runs, then exit 0. */
   | { readonly kind: 'stop'; readonly graceMs: number }
   | { readonly kind: 'answer'; readonly sequence: number; readonly ok: boolean; readonly body: unknown };
@@ -290,6 +297,8 @@ export type ToSupervisor =
     }
   /** Of a keeper, every `beatMs` (P8): its process runs. `turns` changes while the app's loop comes round. `inspected`: a debugger is open. */
   | { readonly kind: 'beat'; readonly turns: number; readonly inspected: boolean }
+  | { readonly kind: 'restored'; readonly sequence: number; readonly report: RestoreReport }
+  | { readonly kind: 'saved'; readonly report: SaveReport }
   /** A balancer saw a connection to this member end: look at it now (P7). */
   | { readonly kind: 'reset'; readonly node: NodeId; readonly incarnation: number }
   | { readonly kind: 'probed'; readonly sequence: number; readonly ok: boolean }

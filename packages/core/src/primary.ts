@@ -13,9 +13,10 @@ import { type PrimaryOptions, PrimaryState } from './primary/state.ts';
 import { sendMissed } from './primary/supply.ts';
 import { sendTouches, use } from './primary/touch.ts';
 import { endLateHandovers, enter, linked, report, sendPaced, sweepSome } from './primary/views.ts';
-import type { WorkingRecord } from './record.ts';
+import { snapshotWithoutLog, type WorkingRecord } from './record.ts';
+import type { SavedSession } from './saved.ts';
 import { unreachable } from './unreachable.ts';
-import { compareViews, type View } from './view.ts';
+import { compareViews, numberOf, type View } from './view.ts';
 
 export type { Holding } from './primary/custody.ts';
 export type { PrimaryEffect, PrimaryEvent, Settled, Token } from './primary/events.ts';
@@ -63,6 +64,13 @@ export class PrimaryMachine {
   *records(): IterableIterator<WorkingRecord> {
     for (const { record } of this.#state.entries.values()) {
       if (!record.deleted && record.mark.version > 0) yield record;
+    }
+  }
+
+  /** Everything held, tombstones included, without request logs: each is made when it is asked for. */
+  *allToSave(): IterableIterator<SavedSession> {
+    for (const { record, seen } of this.#state.entries.values()) {
+      if (record.mark.version > 0) yield { custody: numberOf(seen), record: snapshotWithoutLog(record) };
     }
   }
 

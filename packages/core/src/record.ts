@@ -75,6 +75,13 @@ export function snapshot(record: WorkingRecord): SessionRecord {
 }
 
 /**
+ * What is kept of a session over a full stop: no log, because the requests in it were those of balancers that have ended,
+ * and none of them can come again.
+ */
+export const snapshotWithoutLog = (record: WorkingRecord): SessionRecord =>
+  snapshot({ ...record, log: new Map(), answerBytes: 0 });
+
+/**
  * Makes `mark` out of the version before it. The same function on primary and copy: equal inputs, equal records.
  * `keptFrom`: requests logged before that are forgotten.
  */

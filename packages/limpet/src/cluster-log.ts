@@ -2,6 +2,7 @@ import { type LimpetError, unreachable } from '@limpet/core';
 import type { ClusterEvent } from '@limpet/supervisor';
 import { type BannerFacts, formatBanner, formatReady } from './format-banner.ts';
 import { formatDeath, formatReason, ms } from './format-death.ts';
+import { formatKept } from './format-kept.ts';
 import type { LineWriter } from './line-writer.ts';
 import { formatError, type Screen } from './screen.ts';
 
@@ -70,6 +71,11 @@ export function formatEvent(
       return [screen.paint('yellow', `${event.balancer} died (${event.how}), another one takes its place`)];
     case 'health':
       return [screen.paint('yellow', event.message)];
+    case 'sessions-loaded':
+    case 'sessions-saved':
+      return [formatKept(event) ?? ''];
+    case 'sessions-set-aside':
+      return [screen.paint('red', formatKept(event) ?? '')];
     case 'warning':
       return [screen.paint('yellow', `warning: ${event.message}`)];
     case 'stopping':

@@ -32,6 +32,7 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     cookieName: settings.cookie,
     headerName: settings.sessionHeader?.toLowerCase() ?? null,
     secretFile: settings.secretFile,
+    keepSessions: settings.keepSessions === 'on',
     trustProxy: settings.trustProxy,
     deadlineMs: settings.deadline,
     idleMs: settings.idle,

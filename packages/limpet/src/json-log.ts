@@ -3,6 +3,7 @@ import pino from 'pino';
 import type { ClusterLog, StartFacts } from './cluster-log.ts';
 import { formatBanner } from './format-banner.ts';
 import { formatDeath, formatReason } from './format-death.ts';
+import { formatKept } from './format-kept.ts';
 import type { LineWriter } from './line-writer.ts';
 
 /** One JSON object per line on standard output. */
@@ -20,9 +21,10 @@ export function openJsonLog(writer: LineWriter, facts: StartFacts): ClusterLog {
         const [head] = formatBanner({ ...facts, url: event.url, adminUrl: event.adminUrl });
         return log.info({ event: kind, ...known, ...fields }, `${head} · ready`);
       }
-      const text = 'message' in event ? event.message : kind;
+      const text = 'message' in event ? event.message : (formatKept(event) ?? kind);
       const reason = 'reason' in event ? { reason: formatReason(event.reason) } : {};
-      log[levels[kind] ?? 'info']({ event: kind, ...fields, ...reason }, text);
+      const isLoss = event.kind === 'sessions-saved' && event.unsaved > 0;
+      log[isLoss ? 'warn' : (levels[kind] ?? 'info')]({ event: kind, ...fields, ...reason }, text);
     },
     note: (message) => log.info(message),
     fail: (error) => log.fatal({ code: error.code }, error.message),
@@ -38,5 +40,6 @@ const levels: { readonly [kind in ClusterEvent['kind']]?: 'warn' | 'error' } = {
   'all-failed': 'error',
   'balancer-died': 'warn',
   health: 'warn',
+  'sessions-set-aside': 'warn',
   warning: 'warn',
 };

@@ -26,6 +26,7 @@ export interface Settings {
   readonly cookie: string;
   readonly sessionHeader: string | null;
   readonly secretFile: string | null;
+  readonly keepSessions: 'on' | 'off';
   readonly trustProxy: readonly string[];
   readonly deadline: number;
   readonly idle: number;
@@ -129,6 +130,12 @@ export const options: { readonly [K in OptionName]: Option<Settings[K]> } = {
     byDefault: null,
     means: 'File of session keys, mode 0600, one per line: the first signs, all verify.',
     effect: 'Unset: keys are made at first start and kept in the run directory.',
+  },
+  keepSessions: {
+    reader: choice('on', 'off'),
+    byDefault: 'on',
+    means: 'Sessions are saved to the run directory when the cluster is stopped, and loaded at the next start.',
+    effect: 'off: a stop ends all sessions, and nothing of them is ever on disk.',
   },
   trustProxy: {
     reader: networks,

@@ -14,6 +14,7 @@ import {
   PrimaryMachine,
   type Rank,
   type RequestId,
+  type SavedSession,
   type SessionId,
   type Settled,
   type ToCopySide,
@@ -140,6 +141,12 @@ export class ReplicatedEngine implements Engine {
     return { primary, unprotected: this.#machine.unprotected, bytes };
   }
 
+  /** Everything this loop is primary of, tombstones included: for a file. */
+  *allToSave(): IterableIterator<SavedSession & { readonly primary: NodeId }> {
+    const { node } = this.#options;
+    for (const session of this.#machine.allToSave()) yield { ...session, primary: node };
+  }
+
   isPrimary(id: SessionId): boolean {
     return this.#machine.isPrimary(id);
   }
@@ -186,7 +193,7 @@ export class ReplicatedEngine implements Engine {
     if (answer instanceof Promise) throw new Error('broken invariant: a session is created in one step');
     const record = this.#opened(answer);
     if (record === null) throw new Error('broken invariant: a created session is there');
-    return this.#holding(record);
+    return this.#session(record);
   }
 
   commit(held: Held, request: RequestId, input: CommitInput): Verdict | Promise<Verdict> {
@@ -217,7 +224,7 @@ export class ReplicatedEngine implements Engine {
       const entry = record.log.get(request) ?? null;
       const kept = key === null ? null : findKept(record.kept, key, this.#options.now());
       if (entry === null && kept === null) return { entry, kept };
-      const verdict = await this.safe(this.#holding(record), request);
+      const verdict = await this.safe(this.#session(record), request);
       if (verdict.kind !== 'safe') throw new LimpetError('LIMPET_HANDED_OVER');
       return { entry: record.log.get(request) ?? entry, kept };
     } finally {
@@ -242,10 +249,10 @@ export class ReplicatedEngine implements Engine {
 
   #usable(record: WorkingRecord | null): Held | null {
     if (record === null || record.deleted || this.#options.now() >= record.expiresAt) return null;
-    return this.#holding(record);
+    return this.#session(record);
   }
 
-  #holding(record: WorkingRecord): HeldRecord {
+  #session(record: WorkingRecord): HeldRecord {
     const known = this.#held.get(record);
     if (known !== undefined) return known;
     const held = new HeldRecord(record);

@@ -6,7 +6,7 @@ import type { Question } from './questions.ts';
 import { readClusterFile, runDirectoryAt } from './run-directory.ts';
 
 /** How long each answer may take. */
-const answerMs: Readonly<Record<Question, number>> = { status: 5_000, session: 5_000, kill: 30_000, stop: 20_000 };
+const answerMs: Readonly<Record<Question, number>> = { status: 5_000, session: 5_000, kill: 30_000, stop: 30_000 };
 /** After `stop` was answered the supervisor itself still has to end. */
 const supervisorEndMs = 5_000;
 const lookMs = 20;

@@ -7,6 +7,7 @@ import { keepCrashLog } from './crash-log.ts';
 import { DeathReports } from './deaths.ts';
 import type { ClusterEvent, DeathReport } from './events.ts';
 import { Health } from './health.ts';
+import { KeptSessions } from './kept-sessions.ts';
 import type { Keys } from './keys.ts';
 import { Kills } from './kills.ts';
 import type { Listener } from './listener.ts';
@@ -17,6 +18,7 @@ import { removeTraces } from './orphans.ts';
 import { Places } from './places.ts';
 import { startTimeOf } from './proc.ts';
 import { Reports } from './reports.ts';
+import type { Entrant } from './restore.ts';
 import { type RunDirectory, removeSocketsFolder, writeClusterFile } from './run-directory.ts';
 import type { Slot } from './slot.ts';
 import { copiesOf, describeCluster, type Status } from './status.ts';
@@ -46,6 +48,7 @@ export class ClusterRun implements Cluster {
   readonly #workers: Workers;
   readonly #health: Health;
   readonly #balancers: Balancers;
+  readonly #kept: KeptSessions;
   readonly #deaths: DeathReports;
   readonly #losses: Losses;
   readonly #kills = new Kills();
@@ -70,11 +73,7 @@ export class ClusterRun implements Cluster {
     this.#deaths = new DeathReports((report) => this.#reported(report));
     this.#workers = new Workers(this.#places, {
       emit,
-      ready: ({ id }, { incarnation }) => {
-        const ready = { kind: 'ready', node: id, incarnation, weight: 1 } as const;
-        this.#health.step(ready);
-        this.#loop.step(ready);
-      },
+      ready: ({ id: node }, { incarnation }) => this.#kept.ready({ node, incarnation }),
       died: (corpse) => this.#died(corpse),
       givenUp: (slot, reason) => this.#givenUp(slot, reason),
     });
@@ -85,8 +84,21 @@ export class ClusterRun implements Cluster {
       ready: () => this.#checkReady(),
       failed: (slot, reason) => this.#balancerFailed(slot.name, slot.complaint?.code ?? '', reason),
     });
+    this.#kept = new KeptSessions({
+      isOn: options.keepSessions,
+      run,
+      wanted: this.#workers.slots.map(({ id }) => id),
+      copies: copiesOf(options),
+      keyId: keys.keyId,
+      control: this.#control,
+      emit,
+      start: (nodes) => this.#enter(nodes, 'start'),
+      join: (node) => this.#enter([node], 'ready'),
+      kill: ({ node, incarnation }) => this.#workers.lifeOf(node, incarnation)?.life.running.kill('SIGKILL'),
+    });
     this.#loop = new ViewLoop(
       {
+        termUsed: this.#kept.term,
         copies: copiesOf(options),
         keyId: keys.keyId,
         wanted: this.#workers.slots.map(({ id }) => id),
@@ -97,7 +109,10 @@ export class ClusterRun implements Cluster {
         published: (view, before, deaths) => this.#published(view, before, deaths),
         whole: (view) => this.#deaths.whole(view),
         trouble,
-        unusable: (why) => this.#fail(new LimpetError('LIMPET_RUN_DIRECTORY', { dir: run.path, why })),
+        unusable: (why) => {
+          this.#kept.leave();
+          this.#fail(new LimpetError('LIMPET_RUN_DIRECTORY', { dir: run.path, why }));
+        },
       },
     );
     this.#losses = new Losses({
@@ -123,6 +138,7 @@ export class ClusterRun implements Cluster {
     try {
       signal?.throwIfAborted();
       this.#emit({ kind: 'starting', nodes: options.nodes, balancers: options.balancers, pid: process.pid });
+      this.#kept.begin();
       this.#admin = await openAdmin(options.adminHost, options.adminPort, () => this.status());
       const reports = new Reports({
         options,
@@ -133,6 +149,7 @@ export class ClusterRun implements Cluster {
         balancers: this.#balancers,
         deaths: this.#deaths,
         health: this.#health,
+        kept: this.#kept,
         cluster: this,
         trouble: (message) => this.#emit({ kind: 'warning', message }),
       });
@@ -177,6 +194,7 @@ export class ClusterRun implements Cluster {
     this.#stopping ??= this.#end(async () => {
       // Balancers first: what they have in flight still needs the workers.
       await stopProcesses(this.#balancers.processes, 'balancer', this.#control, balancerGraceMs);
+      await this.#kept.save(this.#workers.slots);
       await stopProcesses(this.#workers.processes, 'app', this.#control, workerGraceMs);
     });
     return this.#stopping;
@@ -184,6 +202,7 @@ export class ClusterRun implements Cluster {
 
   async abort(): Promise<void> {
     const killed = () => killProcesses([...this.#balancers.processes, ...this.#workers.processes]);
+    this.#kept.abort(this.#workers.slots);
     if (this.#stopping !== null) await killed();
     this.#stopping ??= this.#end(killed);
     return this.#stopping;
@@ -217,7 +236,15 @@ export class ClusterRun implements Cluster {
     this.#started = null;
   }
 
+  #enter(nodes: readonly Entrant[], how: 'start' | 'ready'): void {
+    const candidates = nodes.map((node) => ({ ...node, weight: 1 }));
+    for (const candidate of candidates) this.#health.step({ kind: 'ready', ...candidate });
+    if (how === 'start') this.#loop.step({ kind: 'start', nodes: candidates });
+    else for (const candidate of candidates) this.#loop.step({ kind: 'ready', ...candidate });
+  }
+
   #died(corpse: Corpse): void {
+    this.#kept.died(corpse.death);
     // Once the balancers have ended nobody asks any more: no view, no copies made for the last seconds.
     if (this.#phase === 'stopping' && this.#balancers.processes.length === 0) return;
     this.#health.step({ kind: 'died', death: corpse.death });
@@ -227,6 +254,7 @@ export class ClusterRun implements Cluster {
   }
 
   #published(view: View, before: View | null, deaths: readonly Death[]): void {
+    this.#kept.published();
     if (deaths.length > 0) this.#losses.published(view);
     this.#health.step({ kind: 'view', view });
     for (const id of view.ring) {
@@ -245,6 +273,7 @@ export class ClusterRun implements Cluster {
 
   #givenUp(slot: Slot, reason: string): void {
     this.#deaths.silent(slot.id, true);
+    this.#kept.givenUp(slot.id);
     this.#loop.step({ kind: 'givenUp', node: slot.id });
     if (!this.#workers.slots.every(({ givenUp }) => givenUp)) return;
     this.#emit({ kind: 'all-failed', reason });

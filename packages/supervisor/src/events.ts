@@ -86,6 +86,32 @@ export type ClusterEvent =
   | { readonly kind: 'balancer-died'; readonly balancer: string; readonly how: string }
   /** No node could be started. */
   | { readonly kind: 'all-failed'; readonly reason: string }
+  /** Before anything is served: the sessions of the last full stop are back. `missing`: they were in a file that cannot be read. */
+  | {
+      readonly kind: 'sessions-loaded';
+      readonly sessions: number;
+      readonly expired: number;
+      /** Signed with keys that this cluster does not have any more. */
+      readonly unverified: number;
+      readonly missing: number;
+      readonly ms: number;
+    }
+  /** A file of saved sessions is not loaded, or not wholly; it is now called `now`. */
+  | {
+      readonly kind: 'sessions-set-aside';
+      readonly file: string;
+      readonly now: string;
+      readonly why: string;
+      readonly sessions: number | null;
+    }
+  /** The sessions are in files for the next start, but for `unsaved` of them. */
+  | {
+      readonly kind: 'sessions-saved';
+      readonly sessions: number;
+      readonly unsaved: number;
+      readonly why: string | null;
+      readonly ms: number;
+    }
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'stopping' }
   | { readonly kind: 'stopped'; readonly ms: number };

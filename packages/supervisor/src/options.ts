@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly headerName: string | null;
   /** Secrets, one per line, the newest first; null: one is made and kept in the run directory. */
   readonly secretFile: string | null;
+  /** Sessions are saved to the run directory at a full stop, and loaded at the next start. */
+  readonly keepSessions: boolean;
   /** Addresses whose `X-Forwarded-*` are believed. */
   readonly trustProxy: readonly string[];
   /** Milliseconds that Limpet may add to a request. */

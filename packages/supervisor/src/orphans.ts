@@ -1,13 +1,13 @@
 import { rmSync } from 'node:fs';
-import { LimpetError } from '@limpet/core';
+import { LimpetError, saveMsMax } from '@limpet/core';
 import { lockRunDirectory } from './lock.ts';
 import { isAlive } from './proc.ts';
 import { type ProcessEntry, readLiving } from './process-table.ts';
 import { type RunDirectory, readClusterFile, removeSocketsFolder, runDirectoryAt } from './run-directory.ts';
 
-/** From SIGTERM to SIGKILL. Balancers finish their requests first, while the workers still answer. */
+/** From SIGTERM to SIGKILL. Balancers finish their requests first, while the workers still answer; workers save their sessions. */
 const balancerEndMs = 4_000;
-const workerEndMs = 3_000;
+const workerEndMs = 3_000 + saveMsMax;
 const killEndMs = 1_000;
 const lookMs = 20;
 

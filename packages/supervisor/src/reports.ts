@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts';
 import type { Control, ControlHooks, Hello, Peer, Report } from './control.ts';
 import type { DeathReports } from './deaths.ts';
 import type { Health } from './health.ts';
+import type { KeptSessions } from './kept-sessions.ts';
 import type { Keys } from './keys.ts';
 import type { ClusterOptions } from './options.ts';
 import { answerSession, readKill } from './questions.ts';
@@ -20,6 +21,7 @@ export interface ReportsParts {
   readonly balancers: Balancers;
   readonly deaths: DeathReports;
   readonly health: Health;
+  readonly kept: KeptSessions;
   readonly cluster: Cluster;
   readonly trouble: (message: string) => void;
 }
@@ -61,14 +63,15 @@ export class Reports implements ControlHooks {
   }
 
   #welcome(): FromSupervisor {
-    const { options, keys } = this.#parts;
+    const { options, keys, kept } = this.#parts;
     const { cookieName, headerName, store, trustProxy, replayable } = options;
     const { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs } = options;
     const { rankKey, macKeys, proofKey } = keys;
     const times = { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs };
     const names = { cookieName, headerName, secureCookie: 'auto' as const };
     const door = options.drillDoor === null ? {} : { drillDoor: options.drillDoor };
-    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, replayable, trustProxy, ...door };
+    const rest = { replayable, trustProxy, savedFolder: kept.folder, ...door };
+    return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, ...rest };
   }
 
   message(peer: Peer, message: Report): void {
@@ -97,7 +100,7 @@ export class Reports implements ControlHooks {
   }
 
   #fromWorker(peer: Peer, side: Side, message: Report): void {
-    const { workers, loop, deaths, health } = this.#parts;
+    const { workers, loop, deaths, health, kept } = this.#parts;
     const found = workers.lifeOf(peer.name, peer.incarnation);
     if (found === null) return;
     const { slot, life } = found;
@@ -122,6 +125,10 @@ export class Reports implements ControlHooks {
         deaths.stats(slot.id, side, stats);
         return;
       }
+      case 'saved':
+      case 'restored':
+        kept.message({ node: slot.id, incarnation: life.incarnation }, side, message);
+        return;
       case 'failed':
         life.complaint = message.message;
         return;

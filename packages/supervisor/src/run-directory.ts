@@ -27,6 +27,8 @@ export interface RunDirectory {
   readonly views: string;
   readonly processes: string;
   readonly cluster: string;
+  /** The folder that sessions are saved to at a full stop. */
+  readonly saved: string;
 }
 
 /** What `cluster.json` tells commands in other processes. */
@@ -48,6 +50,7 @@ export function runDirectoryAt(path: string): RunDirectory {
     views: at('views.json'),
     processes: at('processes.json'),
     cluster: at('cluster.json'),
+    saved: at('sessions'),
   };
 }
 

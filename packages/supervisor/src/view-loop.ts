@@ -28,6 +28,8 @@ export interface ViewLoopOptions {
   readonly copies: number;
   readonly keyId: number;
   readonly wanted: readonly NodeId[];
+  /** Terms up to this one have been used, whatever the view file says. */
+  readonly termUsed: number;
 }
 
 /** Runs the membership machine: events in, views to disk and then to everyone. It holds no rules. */
@@ -42,8 +44,9 @@ export class ViewLoop {
   #settled: { readonly view: ViewNumber; readonly whole: boolean } | null = null;
 
   constructor(options: ViewLoopOptions, views: Views, control: Control, hooks: ViewLoopHooks) {
-    const { copies, keyId, wanted } = options;
-    this.#membership = new Membership({ term: views.lastTerm() + 1, copies, keyId, wanted, adopt: null });
+    const { copies, keyId, wanted, termUsed } = options;
+    const term = Math.max(views.lastTerm(), termUsed) + 1;
+    this.#membership = new Membership({ term, copies, keyId, wanted, adopt: null });
     this.#views = views;
     this.#control = control;
     this.#hooks = hooks;

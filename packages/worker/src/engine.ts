@@ -1,4 +1,4 @@
-import { createPlacementRank, createRank, type Rank, sipKey, type Welcome } from '@limpet/core';
+import { createPlacementRank, createRank, type Rank, type SaveReport, sipKey, type Welcome } from '@limpet/core';
 import type { Engine } from '@limpet/session';
 import type { Control } from './control.ts';
 import { createMint } from './mint.ts';
@@ -20,6 +20,10 @@ export interface EngineSeat {
   readonly engine: Engine;
   readonly rank: Rank;
   counts(): EngineCounts;
+  /** Full stop: writes what the app's loop holds to its file. */
+  save(limitMs: number): Promise<SaveReport>;
+  /** The same of both sides, where no supervisor tells the keeper to. */
+  saveAll(limitMs: number): Promise<void>;
 }
 
 /**
@@ -35,7 +39,7 @@ export async function createEngine(
   const rankKey = sipKey(welcome.rankKey);
   const rank = createRank(rankKey);
   const mint = createMint(run.node, createPlacementRank(rankKey), welcome.macKeys.map(sipKey), () => views.current);
-  const { engine, enter } = await startReplication({
+  const { engine, enter, save, saveCopies } = await startReplication({
     ...run,
     welcome,
     rank,
@@ -50,5 +54,9 @@ export async function createEngine(
     engine,
     rank,
     counts: () => ({ ...engine.count(), buddy: 0, promoted: 0 }),
+    save,
+    async saveAll(limitMs) {
+      await Promise.all([save(limitMs), saveCopies(limitMs)]);
+    },
   };
 }

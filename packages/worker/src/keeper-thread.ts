@@ -11,6 +11,8 @@ import {
   type Introduction,
   type Lifetimes,
   type NodeId,
+  type SavedSession,
+  type SaveReport,
   sipKey,
   type ToCopySide,
   type ToOwnKeeper,
@@ -19,6 +21,8 @@ import {
 } from '@limpet/core';
 import { dial, type Link, listen, Prover, socketPath, whoOf } from '@limpet/transport';
 import { startHeartbeat } from './heartbeat.ts';
+import { restoreSessions } from './restore.ts';
+import { saveSessions } from './save.ts';
 
 /** What the app's loop gives the keeper when it starts it. */
 export interface KeeperData {
@@ -27,14 +31,22 @@ export interface KeeperData {
   readonly sockets: string;
   readonly version: string;
   readonly rankKey: Uint8Array;
+  readonly macKeys: readonly Uint8Array[];
   readonly lifetimes: Lifetimes;
   readonly proofKey: Uint8Array;
+  /** Null: sessions are not kept over a full stop. */
+  readonly savedFolder: string | null;
   readonly port: MessagePort;
   /** Where the app's loop shows that it turns. */
   readonly pulse: SharedArrayBuffer;
   /** Where SIGUSR1 opens the inspector of this process. */
   readonly debuggerPort: number;
 }
+
+/** From the own app loop. `save`: no supervisor is there to say so (it says so itself, to both sides). */
+export type ToKeeperThread = ToOwnKeeper | ToCopySide | { readonly kind: 'save'; readonly limitMs: number };
+/** To the own app loop. */
+export type FromKeeperThread = FromCopySide | FromOwnKeeper | { readonly kind: 'saved' };
 
 const tickMs = 50;
 const statsMs = 500;
@@ -50,8 +62,10 @@ const reportAgainMs = 250;
  * every other node's writes wait. It receives copies, answers claims and follows views by itself.
  */
 const data = workerData as KeeperData;
-const { node, incarnation, sockets, version, rankKey, proofKey, lifetimes, port } = data;
-const machine = new CopyMachine({ self: node, rank: createRank(sipKey(rankKey)), ...lifetimes });
+const { node, incarnation, sockets, version, rankKey, proofKey, lifetimes, savedFolder, port } = data;
+const macKeys = data.macKeys.map(sipKey);
+const rank = createRank(sipKey(rankKey));
+const machine = new CopyMachine({ self: node, rank, ...lifetimes });
 const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
 let reported = '';
@@ -72,11 +86,27 @@ const control = dial<FromSupervisor, ToSupervisor>(socketPath(sockets, 'control'
     if (message.kind === 'challenge') control.send({ kind: 'proof', proof: prover.answer(message) });
     if (!prover.isProven) return;
     if (message.kind === 'settled') settled = message.view;
+    if (message.kind === 'save') void save(message.limitMs).then((report) => control.send({ kind: 'saved', report }));
+    if (message.kind === 'restore') void restore(message);
     if (message.kind !== 'views') return;
     for (const view of message.views) step({ kind: 'view', view });
     sendStats();
   },
 });
+
+/** Full stop: everything held here, to a file. */
+function save(limitMs: number): Promise<SaveReport> {
+  const { view } = machine;
+  const sessions = machine.allToSave();
+  return saveSessions({ node, incarnation, side: 'keeper', folder: savedFolder, view, sessions, limitMs });
+}
+
+/** Before the first view: what the last full stop has left. */
+async function restore({ sequence, files, view }: FromSupervisor & { readonly kind: 'restore' }): Promise<void> {
+  const take = (session: SavedSession): void => step({ kind: 'restore', session });
+  const report = await restoreSessions({ node, rank, macKeys, lifetimes, files, view, now, take });
+  control.send({ kind: 'restored', sequence, report });
+}
 
 function step(event: CopyEvent): void {
   for (const effect of machine.step(event, now())) perform(effect);
@@ -148,7 +178,10 @@ await listen<Introduction | ToCopySide, FromCopySide>(
   },
 );
 
-port.on('message', (message: ToOwnKeeper | ToCopySide) => step({ kind: 'own', message }));
+port.on('message', (message: ToKeeperThread) => {
+  if (message.kind === 'save') void save(message.limitMs).then(() => port.postMessage({ kind: 'saved' }));
+  else step({ kind: 'own', message });
+});
 setInterval(() => step({ kind: 'tick' }), tickMs);
 setInterval(sendStats, statsMs);
 startHeartbeat(data.pulse, data.debuggerPort, (shown) => control.send({ kind: 'beat', ...shown }));

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { FromCopySide, FromOwnKeeper, NodeId, ToCopySide, ToOwnKeeper } from '@limpet/core';
-import type { KeeperData } from './keeper-thread.ts';
+import type { FromKeeperThread, KeeperData, ToKeeperThread } from './keeper-thread.ts';
 import { startPulse } from './pulse.ts';
 
 /** The own keeper as the app's loop sees it. */
 export interface Keeper {
   post(message: ToOwnKeeper | ToCopySide): void;
+  /** Has it write what it holds to its file; resolves when it has. */
+  save(limitMs: number): Promise<void>;
 }
 
 /**
@@ -35,9 +37,20 @@ export async function startKeeper(
     process.exit(1);
   });
   await once(port, 'message');
-  port.on('message', received);
+  let saved = (): void => {};
+  port.on('message', (message: FromKeeperThread) => {
+    if (message.kind === 'saved') saved();
+    else received(message);
+  });
   // The app decides how long the process lives.
   port.unref();
   thread.unref();
-  return { post: (message) => port.postMessage(message) };
+  return {
+    post: (message) => port.postMessage(message),
+    save: (limitMs) =>
+      new Promise((resolve) => {
+        saved = resolve;
+        port.postMessage({ kind: 'save', limitMs } satisfies ToKeeperThread);
+      }),
+  };
 }

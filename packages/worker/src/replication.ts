@@ -7,6 +7,7 @@ import {
   type NodeId,
   parseSessionId,
   type Rank,
+  type SaveReport,
   type SessionId,
   sipKey,
   type ToCopySide,
@@ -17,12 +18,17 @@ import {
 import { ReplicatedEngine } from '@limpet/session';
 import { dial, type Link, socketPath } from '@limpet/transport';
 import { type Keeper, startKeeper } from './keeper.ts';
+import { saveSessions } from './save.ts';
 
 /** One worker's share in replication: its engine, its keeper, and a link to every other member's keeper. */
 export interface Replication {
   readonly engine: ReplicatedEngine;
   /** Views in order, none skipped. */
   enter(view: View): void;
+  /** Full stop: writes what the app's loop holds to its file. */
+  save(limitMs: number): Promise<SaveReport>;
+  /** The same of the keeper: without a supervisor nobody else tells it to. */
+  saveCopies(limitMs: number): Promise<void>;
 }
 
 export async function startReplication(options: {
@@ -37,6 +43,7 @@ export async function startReplication(options: {
 }): Promise<Replication> {
   const { node, incarnation, sockets, version, welcome, rank, mint, done } = options;
   const macKeys = welcome.macKeys.map(sipKey);
+  const savedFolder = welcome.savedFolder ?? null;
   const links = new Map<
     NodeId,
     { readonly incarnation: number; readonly link: Link<FromCopySide, Introduction | ToCopySide> }
@@ -52,6 +59,8 @@ export async function startReplication(options: {
     sockets,
     version,
     rankKey: welcome.rankKey,
+    macKeys: welcome.macKeys,
+    savedFolder,
     lifetimes: { idleMs: welcome.idleMs, deadlineMs: welcome.deadlineMs },
     proofKey: welcome.proofKey,
     received: (message) => receive(message),
@@ -106,6 +115,12 @@ export async function startReplication(options: {
       engine.enter(view);
       follow(view);
     },
+    save(limitMs) {
+      const { view } = engine;
+      const sessions = engine.allToSave();
+      return saveSessions({ node, incarnation, side: 'app', folder: savedFolder, view, sessions, limitMs });
+    },
+    saveCopies: (limitMs) => keeper.save(limitMs),
   };
 }
 

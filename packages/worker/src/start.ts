@@ -1,4 +1,4 @@
-import { formatAddress, LimpetError, numberOf, parseReplayables } from '@limpet/core';
+import { formatAddress, LimpetError, numberOf, parseReplayables, saveMsMax } from '@limpet/core';
 import { contract, loadedFrom, type Runtime, runtimeSymbol, version } from '@limpet/session';
 import { Admission } from './admission.ts';
 import { DoorPath } from './app-door.ts';
@@ -18,6 +18,8 @@ import { ViewFeed } from './view-feed.ts';
 const welcomeMs = 10_000;
 /** What running requests get when a worker without a supervisor is told to stop. */
 const orphanGraceMs = 10_000;
+/** How long a save waits for requests that still run. */
+const saveIdleMs = 1_000;
 /** How often the supervisor is told what goes on here. */
 const statsEveryMs = 500;
 /** How long the app may go on opening servers before the first one is taken for the app's. */
@@ -38,7 +40,7 @@ export async function startWorker(run: Run): Promise<void> {
     () => running.list(),
     () => stopper.stopping,
   );
-  const orphaned = (): void => void stopper.stop(orphanGraceMs);
+  const orphaned = (): void => void stopper.stopAlone(orphanGraceMs);
   const control = await connectControl(run, views, { version, welcomeMs, orphaned }).catch(endWithout);
   const { welcome } = control;
   const seat = await createEngine(welcome, { ...run, version }, views, control);
@@ -69,9 +71,15 @@ export async function startWorker(run: Run): Promise<void> {
     diedAgoMs: (node) => placement.diedAgoMs(node),
   };
   Object.defineProperty(globalThis, runtimeSymbol, { value: runtime });
-  stopper.watch(admission, () => control.connected, orphanGraceMs);
+  stopper.watch(
+    admission,
+    () => control.connected,
+    orphanGraceMs,
+    () => seat.saveAll(saveMsMax),
+  );
   control.onMessage((message) => {
     if (message.kind === 'stop') void stopper.stop(message.graceMs);
+    if (message.kind === 'save') void save(message.limitMs, seat, running, control);
   });
   reportState(control, views, seat, running);
   const notes: string[] = [];
@@ -103,6 +111,13 @@ export async function startWorker(run: Run): Promise<void> {
 /** The drill's own operations stand before the app only where the supervisor has said so. */
 const frontOf = (admission: Admission, token: string | undefined, address: string): Front =>
   token === undefined ? admission : new DrillDoor(admission, token, address);
+/** Full stop: what still runs has nobody left to answer, and gets a moment to commit. */
+async function save(limitMs: number, seat: EngineSeat, running: Running, control: Control): Promise<void> {
+  const begin = performance.now();
+  await running.idle(Math.min(saveIdleMs, limitMs / 2));
+  const report = await seat.save(limitMs - (performance.now() - begin));
+  control.send({ kind: 'saved', report });
+}
 
 function refuseSecondCopy(): void {
   const present: unknown = Reflect.get(globalThis, runtimeSymbol);

@@ -16,6 +16,7 @@ export class Stopper {
   #graceMs = 0;
   readonly #own = (): void => this.#signalled();
   #isSupervised: () => boolean = () => true;
+  #saveSessions: () => Promise<void> = async () => {};
 
   constructor(door: DoorPath, running: Running) {
     this.#door = door;
@@ -35,23 +36,29 @@ export class Stopper {
    * cluster, and workers that went at once would take the requests with them that the supervisor is about to drain. Without a supervisor they stop the worker.
    * The app's own listeners for a signal run as the app wrote them.
    */
-  watch(admission: Admission, isSupervised: () => boolean, graceMs: number): void {
+  watch(admission: Admission, isSupervised: () => boolean, graceMs: number, saveSessions: () => Promise<void>): void {
     this.#admission = admission;
     this.#isSupervised = isSupervised;
     this.#graceMs = graceMs;
+    this.#saveSessions = saveSessions;
     process.on('SIGTERM', this.#own);
     process.on('SIGINT', this.#own);
   }
 
   #signalled(): void {
-    if (!this.#isSupervised()) void this.stop(this.#graceMs);
+    if (!this.#isSupervised()) void this.stopAlone(this.#graceMs);
+  }
+
+  /** The same where no supervisor sees to the sessions: the cluster ends, as far as anyone here knows, and they are saved. */
+  stopAlone(graceMs: number): Promise<void> {
+    return this.stop(graceMs, this.#saveSessions);
   }
 
   /**
-   * Takes nothing new, lets running requests end for at most `graceMs`, then ends the process: by the app's own SIGTERM
+   * Takes nothing new, lets running requests end for at most `graceMs`, does `last`, then ends the process: by the app's own SIGTERM
    * listeners where it has some (that is how it would be told without Limpet), and with exit code 0.
    */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: number, last: () => Promise<void> = async () => {}): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
     const endsAt = performance.now() + graceMs;
@@ -59,6 +66,7 @@ export class Stopper {
     this.#door.shut();
     this.#server?.closeIdleConnections();
     await this.#running.idle(graceMs);
+    await last();
     this.#server?.closeIdleConnections();
     process.removeListener('SIGTERM', this.#own);
     if (process.listenerCount('SIGTERM') === 0) process.exit(0);

@@ -2,8 +2,9 @@ import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, tombstonesMax } from '../lifetimes.ts';
 import type { Rank } from '../rank.ts';
-import { forgetRequests, type WorkingRecord } from '../record.ts';
-import type { View, ViewNumber } from '../view.ts';
+import { forgetRequests, noMark, snapshotWithoutLog, type WorkingRecord, workingRecord } from '../record.ts';
+import type { SavedSession } from '../saved.ts';
+import { numberOf, type View, type ViewNumber } from '../view.ts';
 import { isSameMember, ViewHistory } from '../view-history.ts';
 
 /** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
@@ -14,8 +15,8 @@ export interface Copy {
   record: WorkingRecord;
   /** The view of the last accepted write: of two copies the one with the newer custody is right, then the higher version (P6). */
   custody: ViewNumber;
-  /** The view it was last brought to. */
-  seen: View;
+  /** The view it was last brought to; null: restored from a file, and there has been none. */
+  seen: View | null;
   primary: NodeId | null;
   /** The present primary has shown that it holds this session. */
   confirmed: boolean;
@@ -76,13 +77,13 @@ export class Copies {
   advance(id: SessionId): Copy | undefined {
     const copy = this.#copies.get(id);
     if (copy === undefined) return undefined;
-    for (const view of this.views.after(copy.seen)) {
+    for (const view of this.views.after(copy.seen ?? noMark.view)) {
       if (copy.inWriteSet && copy.primary !== null && this.views.isUnconcerned(view, [this.#self, copy.primary])) {
         copy.seen = view;
         continue;
       }
       const { primary, writeSet } = assign(this.#rank, view, id);
-      const survives = copy.primary !== null && isSameMember(copy.seen, view, copy.primary);
+      const survives = copy.primary !== null && copy.seen !== null && isSameMember(copy.seen, view, copy.primary);
       const stays = survives && primary === copy.primary;
       const inWriteSet = writeSet.includes(this.#self);
       copy.seen = view;
@@ -126,6 +127,31 @@ export class Copies {
     };
     this.#copies.set(id, copy);
     return copy;
+  }
+
+  /** Unconfirmed, of an old custody: the ordinary rules bring it to its primary in the first view. */
+  restore({ custody, record }: SavedSession): void {
+    const { id, deleted } = record;
+    this.#copies.set(id, {
+      record: workingRecord(record),
+      custody,
+      seen: null,
+      primary: null,
+      confirmed: false,
+      inWriteSet: false,
+      complete: false,
+      heir: false,
+      running: new Set(),
+    });
+    this.unconfirmed.add(id);
+    if (deleted) this.buried(id);
+  }
+
+  /** Everything held, tombstones included, without request logs: each is made when it is asked for. */
+  *allToSave(): IterableIterator<SavedSession & { readonly primary: NodeId | null }> {
+    for (const { record, custody, primary } of this.#copies.values()) {
+      if (record.mark.version > 0) yield { custody: numberOf(custody), record: snapshotWithoutLog(record), primary };
+    }
   }
 
   /** The primary has the session, and so has its whole write set. */

@@ -4,6 +4,12 @@ import type { View, ViewNumber } from '../view.ts';
 
 export type Side = 'app' | 'keeper';
 
+interface Ready {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly weight: number;
+}
+
 /** What the supervisor saw, or what the operator wants. */
 export type MembershipEvent =
   /**
@@ -12,7 +18,9 @@ export type MembershipEvent =
    */
   | { readonly kind: 'adopted'; readonly dead: readonly Death[] }
   /** The worker listens and both its sides (app loop and keeper) are connected. */
-  | { readonly kind: 'ready'; readonly node: NodeId; readonly incarnation: number; readonly weight: number }
+  | ({ readonly kind: 'ready' } & Ready)
+  /** The same of nodes that have taken in the saved sessions for a ring of exactly them: they start, whoever is missing. */
+  | { readonly kind: 'start'; readonly nodes: readonly Ready[] }
   /** Proven dead (P7). */
   | { readonly kind: 'died'; readonly death: Death }
   /** It was drained, was told to end, and has ended: proven like a death, but nobody's loss (P11). */

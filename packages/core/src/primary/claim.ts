@@ -1,6 +1,7 @@
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import type { FromCopySide } from '../messages.ts';
 import { emptyRecord, noMark, sameMark, type WorkingRecord, workingRecord } from '../record.ts';
+import { isNewer, type SavedSession } from '../saved.ts';
 import { compareViews, numberOf, type View } from '../view.ts';
 import { advance, opened } from './advance.ts';
 import { judge } from './custody.ts';
@@ -115,19 +116,13 @@ export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): voi
 }
 
 function newest(answers: Iterable<Claimed>): Claimed['record'] {
-  let best: Claimed | null = null;
-  for (const answer of answers) {
-    if (answer.record !== null && (best === null || isNewer(answer, best))) best = answer;
+  let best: SavedSession | null = null;
+  for (const { record, custody } of answers) {
+    if (record === null) continue;
+    const held: SavedSession = { record, custody: custody ?? noMark.view };
+    if (best === null || isNewer(held, best)) best = held;
   }
   return best?.record ?? null;
-}
-
-function isNewer(a: Claimed, b: Claimed): boolean {
-  const custody = compareViews(a.custody ?? noMark.view, b.custody ?? noMark.view);
-  if (custody !== 0) return custody > 0;
-  const version = (a.record?.mark.version ?? 0) - (b.record?.mark.version ?? 0);
-  // A tombstone wins a tie (P13).
-  return version > 0 || (version === 0 && a.record?.deleted === true && b.record?.deleted === false);
 }
 
 function take(state: PrimaryState, opening: Opening, record: WorkingRecord): void {
