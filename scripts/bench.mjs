@@ -1,9 +1,9 @@
-// Figures of this machine, printed as tables; not a test. `npm run bench [-- kills|start|cost|block|recopy ...]`
+// Figures of this machine, printed as tables; not a test. `npm run bench [-- kills|start|cost|block|neighbour|recopy ...]`
 // All processes are real, started by `limpet start`; processor time is read from /proc/<pid>/stat.
 import { spawn } from 'node:child_process';
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { benchBlock } from './bench/block.mjs';
+import { benchBlock, benchNeighbour } from './bench/block.mjs';
 import {
   app,
   closedLoop,
@@ -133,6 +133,7 @@ const parts = {
   'kills-1gb': () => benchKills(1024),
   cost: benchCost,
   block: benchBlock,
+  neighbour: benchNeighbour,
   recopy: benchRecopy,
 };
 const wanted = process.argv.slice(2);

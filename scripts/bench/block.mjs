@@ -5,13 +5,19 @@ import { exchange, makeUser, ms, percentile, printTable, startCluster } from './
 
 const rounds = Number(process.env.ROUNDS ?? 6);
 const users = 24;
-/** Between two requests of one user: the processors must not be the limit, or the load of a round would hide its waits. */
+/**
+ * Between two requests of one user, on average: the processors must not be the limit. Drawn anew each time: with a fixed
+ * pause a blocked loop lets its users go all at once, and they come back all at once for ever.
+ */
 const pauseMs = 100;
+const pause = () => sleep(pauseMs * (0.5 + Math.random()));
 const warmMs = 4_000;
 const measureMs = 12_000;
 /** Every so many requests of each user one blocks the loop of the user's own node. */
 const blockEvery = 20;
 const blockMs = 50;
+/** IDLE=1: the loop stands without using the processor, as in a synchronous call of the system. */
+const blockPath = `/block?ms=${blockMs}${process.env.IDLE ? '&idle' : ''}`;
 /** How much later a write may be at p99 because it is copied. */
 const allowedMs = 5;
 
@@ -25,12 +31,12 @@ async function blockingLoad(url, some, agent, forMs) {
       await sleep((at * pauseMs) / some.length);
       for (let turn = at; performance.now() < endsAt; turn += 1) {
         const isBlocking = turn % blockEvery === 0;
-        const [method, path] = isBlocking ? ['GET', `/block?ms=${blockMs}`] : ['POST', '/api/counter'];
+        const [method, path] = isBlocking ? ['GET', blockPath] : ['POST', '/api/counter'];
         const began = performance.now();
         const { status } = await exchange(new URL(path, url), { method, cookie, agent });
         if (!isBlocking) took.push(performance.now() - began);
         if (status !== 200) failed += 1;
-        await sleep(pauseMs);
+        await pause();
       }
     }),
   );
@@ -49,7 +55,7 @@ async function measureStore(store) {
 }
 
 /** The stores take turns, so that a slow minute of the machine is in both; each round is a cluster of its own. */
-async function benchStores() {
+export async function benchBlock() {
   const results = { memory: [], buddy: [] };
   for (let round = 0; round < rounds; round += 1) {
     for (const store of round % 2 === 0 ? ['memory', 'buddy'] : ['buddy', 'memory']) {
@@ -81,7 +87,7 @@ async function benchStores() {
 }
 
 /** Users of three nodes write while the fourth blocks: whether acknowledgements wait for a busy app. */
-async function benchNeighbour() {
+export async function benchNeighbour() {
   const cluster = await startCluster();
   const agent = new Agent({ keepAlive: true, maxSockets: 128 });
   const some = await Promise.all(Array.from({ length: 64 }, () => makeUser(cluster.url, agent)));
@@ -124,9 +130,4 @@ async function closedLoopPaced(url, some, forMs, agent) {
     }),
   );
   return took;
-}
-
-export async function benchBlock() {
-  await benchStores();
-  await benchNeighbour();
 }

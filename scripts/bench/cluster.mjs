@@ -62,7 +62,9 @@ export async function startCluster(env = {}, flags = []) {
   const whole = async () => {
     for (let round = 0; round < 1_500; round += 1) {
       const now = await status();
-      if (now?.settled && now.nodes.every((node) => node.health === 'alive')) return now;
+      const processes = [...(now?.nodes ?? []), ...(now?.balancers ?? [])];
+      // The port refuses connections until a balancer listens on it.
+      if (now?.settled && processes.every(({ health }) => health === 'alive')) return now;
       if (child.exitCode !== null) throw new Error('limpet start ended');
       await sleep(20);
     }

@@ -6,12 +6,14 @@ import { presentPeer } from './app-addresses.ts';
 import type { Front } from './app-server.ts';
 import { type Exchange, Gate } from './gate.ts';
 import { type InternalHead, takeInternalHead } from './internal-head.ts';
+import type { Pace } from './pace.ts';
 import { type OwnAnswer, Reception, type ReceptionOptions } from './reception.ts';
 import { internalLines, ownResponse } from './response-head.ts';
 
 export interface AdmissionOptions extends ReceptionOptions {
   /** Where the balancer names no deadline. */
   readonly deadlineMs: number;
+  readonly pace: Pace;
 }
 
 /** One request between its head and its first listener in the app. */
@@ -25,8 +27,8 @@ interface Arrival {
 }
 
 /**
- * What every request passes before the app sees it: internal headers off, its context for `session()`, then whatever the
- * reception decides.
+ * What every request passes before the app sees it: internal headers off, its context for `session()`, its turn
+ * (pace.ts), then whatever the reception decides.
  */
 export class Admission implements Front {
   readonly #options: AdmissionOptions;
@@ -50,13 +52,15 @@ export class Admission implements Front {
 
   connection(socket: Socket, port: number): void {
     presentPeer(socket, port);
-    this.#gates.set(socket, new Gate(socket));
+    this.#gates.set(socket, new Gate(socket, () => this.#options.pace.hold()));
   }
 
   request(req: IncomingMessage, res: ServerResponse, proceed: () => void): void {
     const arrival = this.#arrive(req, res, req.socket, proceed);
     if (arrival !== null) {
-      this.#admit(arrival);
+      this.#options.pace.start(() => {
+        if (!req.socket.destroyed) this.#admit(arrival);
+      });
       return;
     }
     res.writeHead(400, { connection: 'close' });

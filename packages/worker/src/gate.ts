@@ -42,8 +42,12 @@ export class Gate {
   #cut = false;
   #rest: Buffer | null = null;
 
-  constructor(socket: Socket) {
+  readonly #hold: () => () => void;
+
+  /** `hold`: told that an answer waits; its result is called when that is over. */
+  constructor(socket: Socket, hold: () => () => void = () => () => {}) {
     this.#socket = socket;
+    this.#hold = hold;
     socket._write = (chunk, encoding, done) => this.#take([{ chunk, encoding }], done);
     socket._writev = (pieces, done) => this.#take(pieces, done);
   }
@@ -121,11 +125,13 @@ export class Gate {
     }
     const leftMs = this.#headOut ? 0 : exchange.context.deadlineAt - performance.now();
     let open = true;
+    const letGo = this.#hold();
     const decide = (found: Verdict): void => {
       if (!open) return;
       open = false;
       clearTimeout(timer);
       this.#obey(exchange, found, pieces, done);
+      letGo();
     };
     // The deadline is one of waiting: an app that worked for long itself still gets the time of one piece.
     const timer = setTimeout(decide, Math.max(leftMs, exchange.pieceWaitMs), { kind: 'unknown', why: 'deadline' });

@@ -8,6 +8,7 @@ import { leaveDeathNote } from './death-note.ts';
 import { DrillDoor } from './drill-door.ts';
 import { createEngine, type EngineSeat } from './engine.ts';
 import { patchListen } from './listen-patch.ts';
+import { startPace } from './pace.ts';
 import { Placement } from './placement.ts';
 import type { Run } from './run.ts';
 import { Running } from './running.ts';
@@ -55,6 +56,7 @@ export async function startWorker(run: Run): Promise<void> {
     running,
     replayable: parseReplayables(welcome.replayable ?? []),
     deadlineMs,
+    pace: startPace(),
   });
   const placement = new Placement(views, seat.rank, (req) => admission.contextOf(req));
   const runtime: Runtime = {
