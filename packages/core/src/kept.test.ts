@@ -14,6 +14,7 @@ const entry = (n: number, change: Partial<KeptAnswer> = {}): KeptAnswer => ({
   key: name(n),
   print: 'p',
   request: requestOf(n),
+  state: 'committed',
   answer: new Uint8Array([n]),
   until: 1_000,
   ...change,
@@ -50,6 +51,16 @@ describe('kept answers', () => {
     keep(table, [entry(1)], 0);
     keep(table, [entry(1, { answer: null })], 0);
     expect(findKept(table, name(1), 0)?.answer).toEqual(new Uint8Array([1]));
+  });
+
+  test('carried by another commit: known as such until it commits itself, never the other way round', () => {
+    const table: KeptAnswers = new Map();
+    const carried = entry(1, { state: 'carried', answer: null });
+    keep(table, [carried], 0);
+    expect(findKept(table, name(1), 0)).toEqual(carried);
+    keep(table, [entry(1)], 0);
+    keep(table, [carried], 0);
+    expect(findKept(table, name(1), 0)).toEqual(entry(1));
   });
 
   test('too many bytes: the oldest answers go, their keys stay', () => {

@@ -15,19 +15,34 @@ export const keptBytesMax = 256 * 1024;
  */
 export type KeptAnswers = Map<KeyName, KeptAnswer>;
 
-/** What a commit of this request says about its key, if it has one. `until`: milliseconds since the epoch. */
-export const keptBy = (
-  keyed: Keyed | null,
-  request: RequestId,
-  answer: Uint8Array | null,
+/** A running request whose unfinished changes another's commit publishes (P16). */
+export interface Carried {
+  readonly request: RequestId;
+  readonly keyed: Keyed | null;
+}
+
+/** What a commit says about the keys of its own request and of those it carries. `until`: milliseconds since the epoch. */
+export function keptBy(
+  own: Carried & { readonly answer: Uint8Array | null },
+  carries: readonly Carried[],
   until: number,
-): readonly KeptAnswer[] => (keyed === null ? [] : [{ ...keyed, request, answer, until }]);
+): readonly KeptAnswer[] {
+  const kept: KeptAnswer[] = [];
+  if (own.keyed !== null)
+    kept.push({ ...own.keyed, request: own.request, state: 'committed', answer: own.answer, until });
+  for (const { request, keyed } of carries) {
+    if (keyed !== null) kept.push({ ...keyed, request, state: 'carried', answer: null, until });
+  }
+  return kept;
+}
 
 /** Takes up the entries of a commit made at `at`, and lets go what is over or too much. */
 export function keep(table: KeptAnswers, entries: readonly KeptAnswer[], at: number): void {
   if (entries.length === 0) return;
   for (const entry of entries) {
     const known = table.get(entry.key);
+    // It has committed by itself before, or is carried once more.
+    if (entry.state === 'carried' && known !== undefined && known.until > at) continue;
     // A later commit of the same request, made while its answer was not whole yet or out already.
     const answer = entry.answer ?? (known?.request === entry.request ? known.answer : null);
     table.delete(entry.key);

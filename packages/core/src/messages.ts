@@ -33,7 +33,9 @@ export interface KeptAnswer {
   /** Of the request's method, target and body: the same key with another print is another request. */
   readonly print: string;
   readonly request: RequestId;
-  /** As in the log; null: committed, and the answer was not whole at its commit, is too large, or had to go. */
+  /** As in the log. `carried`: never run again, never answered (P16). */
+  readonly state: 'committed' | 'carried';
+  /** As in the log; null: carried, or committed and the answer was not whole at its commit, is too large, or had to go. */
   readonly answer: Uint8Array | null;
   /** End of the key's life, milliseconds since the epoch. Never after the session's. */
   readonly until: number;
@@ -72,7 +74,7 @@ export interface Commit {
   /** Running requests whose unfinished changes it carries (P16). */
   readonly carries: readonly RequestId[];
   readonly answer: Uint8Array | null;
-  /** The answer under the request's key, if it has one; with `bury` also those of the old id, which go on under the new one. */
+  /** What is known under the request's key, if it has one, and under those of the requests it carries; with `bury` also those of the old id, which go on under the new one. */
   readonly kept: readonly KeptAnswer[];
   /** Set when this commit is the first of a session. */
   readonly create: { readonly createdAt: number; readonly expiresAt: number } | null;

@@ -242,9 +242,17 @@ describe('at the worker', () => {
   }
 
   test('a known key: the answer, or that it ran; another request under it is refused', () => {
-    const kept = { key: 'k'.repeat(22) as KeyName, print: 'p', request: id('a'), answer: new Uint8Array(1), until: 1 };
+    const kept = {
+      key: 'k'.repeat(22) as KeyName,
+      print: 'p',
+      request: id('a'),
+      answer: new Uint8Array(1),
+      until: 1,
+      state: 'committed' as const,
+    };
     expect(decideRepeated(kept, 'p')).toBe('answer');
     expect(decideRepeated({ ...kept, answer: null }, 'p')).toBe('executed');
+    expect(decideRepeated({ ...kept, answer: null, state: 'carried' }, 'p')).toBe('unknown');
     expect(decideRepeated(kept, 'q')).toBe('reused');
     expect(decideRepeated({ ...kept, answer: null }, 'q')).toBe('reused');
   });

@@ -176,10 +176,11 @@ export function decideRetried(
 }
 
 /** What a worker does with a request whose Idempotency-Key its session knows. `reused`: the key was another request's. */
-export type Repeated = 'answer' | 'executed' | 'reused';
+export type Repeated = 'answer' | 'executed' | 'unknown' | 'reused';
 
 /** P2 at the worker: `print` is that of the request that has come. */
 export function decideRepeated(kept: KeptAnswer, print: string): Repeated {
   if (kept.print !== print) return 'reused';
-  return kept.answer === null ? 'executed' : 'answer';
+  if (kept.answer !== null) return 'answer';
+  return kept.state === 'carried' ? 'unknown' : 'executed';
 }

@@ -156,7 +156,7 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
       const [one, two] = [nextRequest(), nextRequest()];
       const held = await opened(id, one);
       await opened(id, two);
-      await engine.commit(held, one, { ...changeOf({ n: 2 }), carries: [two] });
+      await engine.commit(held, one, { ...changeOf({ n: 2 }), carries: [{ request: two, keyed: null }] });
       expect(engine.logged(held, two)).toMatchObject({ state: 'carried', answer: null });
       expect(await verdictOf(engine.commit(held, two, nothing))).toBe('safe');
       expect(engine.logged(held, two)?.state).toBe('committed');
@@ -240,6 +240,20 @@ export function describeEngine(name: string, makeEngine: () => EngineUnderTest |
       const verdict = await engine.commit(held, two, { ...changeOf({ n: 3 }), keyed, answer: bytes('three') });
       expect(verdict).toEqual({ kind: 'duplicate', answer: bytes('two') });
       expect(valuesOf(held)).toEqual({ n: 2 });
+    });
+
+    test('key: carried by another request: known as that until it commits itself', async () => {
+      const [id, one, two, keyed] = [await begin(), nextRequest(), nextRequest(), keyedOf('a')];
+      const held = await opened(id, one);
+      await opened(id, two);
+      await engine.commit(held, one, { ...changeOf({ n: 2 }), carries: [{ request: two, keyed }] });
+      expect((await engine.recall(id, nextRequest(), keyed.key)).kept).toMatchObject({
+        state: 'carried',
+        answer: null,
+      });
+      expect(await verdictOf(engine.commit(held, two, { ...nothing, keyed, answer: bytes('two') }))).toBe('safe');
+      const { kept } = await engine.recall(id, nextRequest(), keyed.key);
+      expect(kept).toMatchObject({ state: 'committed', answer: bytes('two') });
     });
 
     test('key: its life is over: not found, and a request may commit under it again', async () => {

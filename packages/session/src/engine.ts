@@ -1,4 +1,15 @@
-import type { Change, Encoded, KeptAnswer, Keyed, KeyName, LogEntry, Mark, RequestId, SessionId } from '@limpet/core';
+import type {
+  Carried,
+  Change,
+  Encoded,
+  KeptAnswer,
+  Keyed,
+  KeyName,
+  LogEntry,
+  Mark,
+  RequestId,
+  SessionId,
+} from '@limpet/core';
 
 /**
  * A session as its primary holds it: encoded attributes as last committed. One object per session and process, shared
@@ -28,7 +39,7 @@ export type Verdict =
 export interface CommitInput {
   readonly change: Change;
   readonly destroy: boolean;
-  readonly carries: readonly RequestId[];
+  readonly carries: readonly Carried[];
   readonly answer: Uint8Array | null;
   /** The request's Idempotency-Key: the answer is kept under it, and a second request with it commits nothing. */
   readonly keyed: Keyed | null;

@@ -173,7 +173,7 @@ describe('session: overlapping requests', () => {
     expect(a.session['list']).toBe(b.session['list']);
     b.finish();
     expect(harness.committed(id)?.['list']).toEqual([1, 2, 3]);
-    expect(harness.commits[1]?.input.carries).toEqual([a.request]);
+    expect(harness.commits[1]?.input.carries).toEqual([{ request: a.request, keyed: null }]);
     expect(harness.logged(id, a.request)?.state).toBe('carried');
     a.finish();
     expect(harness.logged(id, a.request)?.state).toBe('committed');
@@ -200,7 +200,10 @@ describe('session: overlapping requests', () => {
     expect(b.session['x']).toBe(2);
     b.finish();
     expect(harness.committed(id)).toEqual({ x: 2 });
-    expect(harness.commits[1]).toMatchObject({ request: b.request, input: { carries: [a.request] } });
+    expect(harness.commits[1]).toMatchObject({
+      request: b.request,
+      input: { carries: [{ request: a.request, keyed: null }] },
+    });
   });
 
   test('session: listing: commits an unfinished removal, for it shows the absence', () => {
@@ -323,7 +326,7 @@ describe('session: methods', () => {
     expect(running.finish()).toBe('safe');
     expect(harness.committed(id)).toBeNull();
     expect(harness.committed(running.owner.id)).toEqual({ user: 'user one', cart: [1, 2, 3], untouched: 'u' });
-    expect(harness.commits[1]?.input).toMatchObject({ bury: id, carries: [other.request] });
+    expect(harness.commits[1]?.input).toMatchObject({ bury: id, carries: [{ request: other.request, keyed: null }] });
     expect(other.finish()).toBe('gone');
   });
 

@@ -1,10 +1,11 @@
-import type { Change, Encoded, RequestId } from '@limpet/core';
+import type { Carried, Change, Encoded, Keyed, RequestId } from '@limpet/core';
 import { assertCopyable, decode, encodeChecked, isSameEncoding, settle } from './codec.ts';
 import type { Held } from './engine.ts';
 
 /** What one request has done to one session's attributes (P16). */
 export class Touches {
   readonly request: RequestId;
+  readonly keyed: Keyed | null;
   /** Read, written, deleted or listed: what a commit of this request may contain. */
   readonly seen = new Set<string>();
   /** Written or deleted, and in no commit yet. */
@@ -17,8 +18,9 @@ export class Touches {
   /** Something was touched since the last commit point. */
   isFresh = false;
 
-  constructor(request: RequestId) {
+  constructor(request: RequestId, keyed: Keyed | null) {
     this.request = request;
+    this.keyed = keyed;
   }
 
   note(name: string): void {
@@ -36,7 +38,7 @@ export class Touches {
 /** What a commit of one request contains. */
 export interface Collected {
   readonly change: Change;
-  readonly carries: readonly RequestId[];
+  readonly carries: readonly Carried[];
 }
 
 interface Slot {
@@ -177,7 +179,7 @@ export class Live {
       for (const name of collected.change.set.keys()) other.wrote.delete(name);
       for (const name of collected.change.remove) other.wrote.delete(name);
     }
-    for (const request of collected.carries) {
+    for (const { request } of collected.carries) {
       const other = this.#running.get(request);
       if (other !== undefined) other.isCarried = true;
     }
@@ -300,11 +302,12 @@ export class Live {
     }
   }
 
-  #unfinished(touches: Touches, names: readonly string[]): RequestId[] {
-    const found: RequestId[] = [];
+  #unfinished(touches: Touches, names: readonly string[]): Carried[] {
+    const found: Carried[] = [];
     for (const other of this.#running.values()) {
       if (other.request === touches.request) continue;
-      if (names.some((name) => other.wrote.has(name) || other.holds.has(name))) found.push(other.request);
+      if (names.some((name) => other.wrote.has(name) || other.holds.has(name)))
+        found.push({ request: other.request, keyed: other.keyed });
     }
     return found;
   }

@@ -161,7 +161,7 @@ class Memory implements MemoryEngine {
     const known = session.log.get(request);
     if (known !== null && session.running.get(request) !== false) return { kind: 'duplicate', answer: known.answer };
     const until = Math.min(now + (this.#options.keyLifeMs ?? keyLifeMsDefault), session.expiresAt);
-    const kept = keptBy(input.keyed, request, input.answer, until);
+    const kept = keptBy({ request, ...input }, input.carries, until);
     const old = input.bury === null ? undefined : (this.#sessions.get(input.bury) ?? this.#tombstones.get(input.bury));
     const own = { kept, request, at: now };
     const rival = findRival(session.kept, own) ?? (old === undefined ? null : findRival(old.kept, own));
@@ -175,7 +175,7 @@ class Memory implements MemoryEngine {
     }
     this.#apply(session, input);
     session.log.committed(request, version, input.answer, now);
-    for (const other of input.carries) session.log.carried(other, version, now);
+    for (const { request: other } of input.carries) session.log.carried(other, version, now);
     if (input.bury !== null) this.#bury(input.bury, session, request);
     if (input.destroy) {
       this.#end(session);

@@ -201,10 +201,11 @@ export class ReplicatedEngine implements Engine {
     this.#ordinals.set(request, ordinal);
     const at = Math.floor(this.#options.now());
     const create = held.mark.version === 0 ? { createdAt: at, expiresAt: at + this.#options.absoluteMs } : null;
-    const { keyed, ...made } = input;
+    const { keyed, answer, carries, ...made } = input;
     const until = Math.min(at + this.#options.keyLifeMs, create?.expiresAt ?? held.expiresAt);
-    const kept = keptBy(keyed, request, input.answer, until);
-    const commit: Commit = { ...made, request, ordinal, kept, create, at };
+    const kept = keptBy({ request, keyed, answer }, carries, until);
+    const named = carries.map(({ request: carried }) => carried);
+    const commit: Commit = { ...made, request, ordinal, answer, carries: named, kept, create, at };
     return this.#verdict(held.id, (token) => ({ kind: 'commit', id: held.id, commit, token }));
   }
 

@@ -249,7 +249,7 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
   }
 
   #newPart(kin: SessionId | null): Part {
-    const touches = new Touches(this.#request);
+    const touches = new Touches(this.#request, this.#keyed);
     return { touches, held: null, live: null, id: null, kin, isDraft: false, isOver: false };
   }
 
