@@ -53,7 +53,11 @@ export class Balancer {
   constructor(options: BalancerOptions) {
     this.#options = options;
     this.#upstreams = new Upstreams(options.sockets);
-    this.#cluster = new Cluster((view) => this.#upstreams.keepOnly(view));
+    this.#cluster = new Cluster((view) => {
+      this.#upstreams.keepOnly(view);
+      // Whoever leaves in this view is told to end only when no balancer sends it anything any more.
+      setImmediate(() => this.#tellStats());
+    });
     this.#relay = {
       cluster: this.#cluster,
       upstreams: this.#upstreams,

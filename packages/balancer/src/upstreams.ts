@@ -16,7 +16,9 @@ export class Upstream {
   readonly member: Member;
   readonly address: string;
   readonly path: string;
-  readonly pool: Pool;
+  #pool: Pool;
+  /** The one before the member began to leave: it finishes what runs. */
+  #former: Pool | null = null;
   /** Requests and tunnels that this balancer has there. */
   inFlight = 0;
   /** The count at the moment the death became known: who was alone there (P21). */
@@ -30,17 +32,39 @@ export class Upstream {
     this.member = member;
     this.address = formatAddress(member);
     this.path = socketPath(folder, `${this.address}.http`);
-    this.pool = new Pool('http://worker', {
-      connections: connectionsMax,
-      pipelining: 1,
-      strictContentLength: true,
-      connect: { socketPath: this.path, timeout: connectTimeoutMs },
-      headersTimeout: answerTimeoutMs,
-      // An event stream may be silent for hours.
-      bodyTimeout: 0,
-      keepAliveTimeout: upstreamIdleMs,
-      maxHeaderSize: answerHeadBytesMax,
-    });
+    this.#pool = createPool(this.path);
+  }
+
+  get pool(): Pool {
+    return this.#pool;
+  }
+
+  /**
+   * The member leaves (P11): idle connections are closed here, as always, before the worker ends, so that no request
+   * meets the closing. A straggler, or the member itself when it stays after all, gets a connection anew.
+   */
+  retire(): void {
+    if (this.#former !== null) return;
+    this.#former = this.#pool;
+    this.#pool = createPool(this.path);
+    this.#former.close().catch(() => {});
+  }
+
+  /** It is a member like any other again. */
+  restore(): void {
+    this.#former = null;
+  }
+
+  close(): void {
+    for (const pool of this.#pools) pool.close().catch(() => {});
+  }
+
+  destroy(): Promise<unknown> {
+    return Promise.allSettled(this.#pools.map((pool) => pool.destroy()));
+  }
+
+  get #pools(): readonly Pool[] {
+    return this.#former === null ? [this.#pool] : [this.#pool, this.#former];
   }
 
   /** Calls back once the member is no longer listed. Returns what takes the wish back. */
@@ -58,6 +82,19 @@ export class Upstream {
     return this.inFlight >= connectionsMax + queueMax;
   }
 }
+
+const createPool = (path: string): Pool =>
+  new Pool('http://worker', {
+    connections: connectionsMax,
+    pipelining: 1,
+    strictContentLength: true,
+    connect: { socketPath: path, timeout: connectTimeoutMs },
+    headersTimeout: answerTimeoutMs,
+    // An event stream may be silent for hours.
+    bodyTimeout: 0,
+    keepAliveTimeout: upstreamIdleMs,
+    maxHeaderSize: answerHeadBytesMax,
+  });
 
 /** Every upstream that a view lists, and those just removed until their last exchanges are over. */
 export class Upstreams {
@@ -96,16 +133,20 @@ export class Upstreams {
   keepOnly(view: View): void {
     for (const [address, upstream] of this.#byAddress) {
       const listed = view.members[upstream.member.id];
-      if (listed !== undefined && formatAddress(listed) === address) continue;
+      if (listed !== undefined && formatAddress(listed) === address) {
+        if (view.leaving.includes(listed.id)) upstream.retire();
+        else upstream.restore();
+        continue;
+      }
       upstream.inFlightAtDeath = upstream.inFlight;
       this.#byAddress.delete(address);
       upstream.removed();
-      upstream.pool.close().catch(() => {});
-      setTimeout(() => upstream.pool.destroy().catch(() => {}), removedMs).unref();
+      upstream.close();
+      setTimeout(() => void upstream.destroy(), removedMs).unref();
     }
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#byAddress.values()].map((upstream) => upstream.pool.destroy()));
+    await Promise.allSettled([...this.#byAddress.values()].map((upstream) => upstream.destroy()));
   }
 }

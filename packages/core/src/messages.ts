@@ -254,8 +254,8 @@ export type FromSupervisor =
   | { readonly kind: 'restore'; readonly sequence: number; readonly files: readonly string[]; readonly view: View }
   /** To both sides of a worker: write all sessions held to the folder of the welcome within `limitMs`; answered by `saved`. */
   | { readonly kind: 'save'; readonly limitMs: number }
-  /** Finish what runs, then exit 0. */
-  | { readonly kind: 'stop'; readonly graceMs: number }
+  /** Finish what runs, for at most `graceMs`, then exit 0. A worker closes its WebSockets over `spreadMs` of it (P11). */
+  | { readonly kind: 'stop'; readonly graceMs: number; readonly spreadMs?: number }
   | { readonly kind: 'answer'; readonly sequence: number; readonly ok: boolean; readonly body: unknown };
 
 /** Worker or balancer → supervisor. */

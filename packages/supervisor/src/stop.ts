@@ -16,16 +16,20 @@ export interface Stoppable {
   readonly running: Running;
 }
 
-/** Asks each over its control link to finish and end, then with signals. Resolves when all are proven dead. */
+/**
+ * Asks each over its control link to finish and end, then with signals. Resolves when all are proven dead. `spreadMs`:
+ * WebSockets are closed evenly over this part of the time.
+ */
 export async function stopProcesses(
   processes: readonly Stoppable[],
   role: ControlRole & ('app' | 'balancer'),
   control: Control,
   graceMs: number,
+  spreadMs = 0,
 ): Promise<void> {
   for (const { name, running } of processes) {
     const peers = control.of(role, name).filter((peer) => peer.incarnation === running.incarnation);
-    for (const peer of peers) peer.send({ kind: 'stop', graceMs });
+    for (const peer of peers) peer.send({ kind: 'stop', graceMs, spreadMs });
     // Not connected: it has not come that far, or its loop is blocked.
     if (peers.length === 0) running.kill('SIGTERM');
   }

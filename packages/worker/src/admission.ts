@@ -9,11 +9,13 @@ import { type InternalHead, takeInternalHead } from './internal-head.ts';
 import type { Pace } from './pace.ts';
 import { type OwnAnswer, Reception, type ReceptionOptions } from './reception.ts';
 import { internalLines, ownResponse } from './response-head.ts';
+import type { WebSockets } from './websockets.ts';
 
 export interface AdmissionOptions extends ReceptionOptions {
   /** Where the balancer names no deadline. */
   readonly deadlineMs: number;
   readonly pace: Pace;
+  readonly webSockets: WebSockets;
 }
 
 /** One request between its head and its first listener in the app. */
@@ -77,7 +79,7 @@ export class Admission implements Front {
   }
 
   #arrive(req: IncomingMessage, res: ServerResponse | null, socket: Duplex, proceed: () => void): Arrival | null {
-    const { engine, views } = this.#options;
+    const { engine, views, webSockets } = this.#options;
     const head = takeInternalHead(req);
     const gate = this.#gates.get(socket);
     if (head === null || gate === undefined || !(socket instanceof Socket)) return null;
@@ -96,7 +98,7 @@ export class Admission implements Front {
       response: res,
       lines: () => internalLines(head.request, views.current),
       pieceWaitMs: waitMs,
-      ...(res === null && { headPassed: leave }),
+      ...(res === null && { headPassed: leave, upgraded: (bytes: Buffer) => webSockets.follow(socket, bytes) }),
     };
     this.#contexts.set(req, context);
     gate.begin(exchange);

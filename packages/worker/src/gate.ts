@@ -22,7 +22,9 @@ export interface Exchange {
   readonly lines: () => string;
   /** Milliseconds that Limpet may hold each piece once the head is out. */
   readonly pieceWaitMs: number;
-  /** Told once for an answer of an upgrade, whose end no ServerResponse tells. */
+  /** Told once for the answer of an upgrade, whose end no ServerResponse tells: its first bytes, about to be written. */
+  readonly upgraded?: (head: Buffer) => void;
+  /** Told when they are. */
   readonly headPassed?: () => void;
 }
 
@@ -176,6 +178,7 @@ export class Gate {
       return;
     }
     this.#stepAside();
+    exchange.upgraded?.(joinPieces(injected.pieces));
     this.#native(injected.pieces, (error) => {
       passed();
       done(error);

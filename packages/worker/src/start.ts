@@ -14,6 +14,7 @@ import type { Run } from './run.ts';
 import { Running } from './running.ts';
 import { Stopper } from './stop.ts';
 import { ViewFeed } from './view-feed.ts';
+import { WebSockets } from './websockets.ts';
 
 /** The supervisor listens before it starts anyone: an answer that takes longer will not come. */
 const welcomeMs = 10_000;
@@ -34,8 +35,9 @@ export async function startWorker(run: Run): Promise<void> {
   refuseSecondCopy();
   const views = new ViewFeed();
   const running = new Running();
+  const webSockets = new WebSockets();
   const door = new DoorPath(run);
-  const stopper = new Stopper(door, running);
+  const stopper = new Stopper(door, running, webSockets);
   leaveDeathNote(
     run,
     () => running.list(),
@@ -57,6 +59,7 @@ export async function startWorker(run: Run): Promise<void> {
     replayable: parseReplayables(welcome.replayable ?? []),
     deadlineMs,
     pace: startPace(),
+    webSockets,
   });
   const placement = new Placement(views, seat.rank, (req) => admission.contextOf(req));
   const runtime: Runtime = {
@@ -80,8 +83,8 @@ export async function startWorker(run: Run): Promise<void> {
     () => seat.saveAll(saveMsMax),
   );
   control.onMessage((message) => {
-    if (message.kind === 'stop') void stopper.stop(message.graceMs);
     if (message.kind === 'save') void save(message.limitMs, seat, running, control);
+    if (message.kind === 'stop') void stopper.stop(message.graceMs, { spreadMs: message.spreadMs ?? 0 });
   });
   reportState(control, views, seat, running);
   const notes: string[] = [];

@@ -2,14 +2,18 @@ import type { Server } from 'node:http';
 import type { Admission } from './admission.ts';
 import type { DoorPath } from './app-door.ts';
 import type { Running } from './running.ts';
+import type { WebSockets } from './websockets.ts';
 
 /** An app that has something to do at its end gets so long for it, whatever its requests have used up. */
 const signalMsMin = 1_000;
+/** A request that a balancer has sent before it knew of the stop is in a socket here, unread, and must find its 421. */
+const onTheirWayMs = 50;
 
 /** The end of a worker in good order. */
 export class Stopper {
   readonly #door: DoorPath;
   readonly #running: Running;
+  readonly #webSockets: WebSockets;
   #admission: Admission | null = null;
   #server: Server | null = null;
   #stopping = false;
@@ -18,9 +22,10 @@ export class Stopper {
   #isSupervised: () => boolean = () => true;
   #saveSessions: () => Promise<void> = async () => {};
 
-  constructor(door: DoorPath, running: Running) {
+  constructor(door: DoorPath, running: Running, webSockets: WebSockets) {
     this.#door = door;
     this.#running = running;
+    this.#webSockets = webSockets;
   }
 
   get stopping(): boolean {
@@ -51,22 +56,29 @@ export class Stopper {
 
   /** The same where no supervisor sees to the sessions: the cluster ends, as far as anyone here knows, and they are saved. */
   stopAlone(graceMs: number): Promise<void> {
-    return this.stop(graceMs, this.#saveSessions);
+    return this.stop(graceMs, { last: this.#saveSessions });
   }
 
   /**
-   * Takes nothing new, lets running requests end for at most `graceMs`, does `last`, then ends the process: by the app's own SIGTERM
-   * listeners where it has some (that is how it would be told without Limpet), and with exit code 0.
+   * Takes nothing new, lets running requests end for at most `graceMs` and closes WebSockets over `spreadMs` of it, does
+   * `last`, then ends the process: by the app's own SIGTERM listeners where it has some (that is how it would be told
+   * without Limpet), and with exit code 0.
    */
-  async stop(graceMs: number, last: () => Promise<void> = async () => {}): Promise<void> {
+  async stop(
+    graceMs: number,
+    { spreadMs = 0, last }: { readonly spreadMs?: number; readonly last?: () => Promise<void> } = {},
+  ): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
     const endsAt = performance.now() + graceMs;
     this.#admission?.stop();
     this.#door.shut();
+    const webSocketsClosed = Promise.race([this.#webSockets.closeAll(spreadMs), after(graceMs)]);
+    await after(Math.min(onTheirWayMs, graceMs));
     this.#server?.closeIdleConnections();
-    await this.#running.idle(graceMs);
-    await last();
+    await this.#running.idle(endsAt - performance.now());
+    await webSocketsClosed;
+    await last?.();
     this.#server?.closeIdleConnections();
     process.removeListener('SIGTERM', this.#own);
     if (process.listenerCount('SIGTERM') === 0) process.exit(0);
@@ -75,3 +87,5 @@ export class Stopper {
     process.emit('SIGTERM', 'SIGTERM');
   }
 }
+
+const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
