@@ -215,7 +215,13 @@ export const errorTable = {
     fault: 'operator',
     retryable: false,
     status: null,
-    text: 'processes of an earlier cluster still run in {dir} ({names}): end them with `limpet stop` first',
+    text: 'processes of an earlier cluster still run in {dir} ({names}) and cannot be taken over on this system: end them with `limpet stop` first',
+  },
+  LIMPET_OTHER_KEYS: {
+    fault: 'operator',
+    retryable: false,
+    status: null,
+    text: 'the processes running in {dir} have other session keys than this start: give it the secrets they were started with (--secret-file, or the file "keys" of the run directory), or end them with `limpet stop`',
   },
   LIMPET_RUN_DIRECTORY: {
     fault: 'operator',
@@ -245,7 +251,7 @@ export const errorTable = {
     fault: 'cluster',
     retryable: false,
     status: null,
-    text: 'the supervisor of the cluster in {dir} is gone; still serving without it: {names}; `limpet stop` ends them',
+    text: 'the supervisor of the cluster in {dir} is gone; still serving without it: {names}; `limpet start` takes them over, `limpet stop` ends them',
   },
   LIMPET_NO_CLUSTER: {
     fault: 'operator',

@@ -1,5 +1,6 @@
 import { type LimpetError, unreachable } from '@limpet/core';
 import type { ClusterEvent } from '@limpet/supervisor';
+import { formatAdoption, formatDifferences } from './format-adoption.ts';
 import { type BannerFacts, formatBanner, formatReady } from './format-banner.ts';
 import { formatDeath, formatReason, ms } from './format-death.ts';
 import { formatKept } from './format-kept.ts';
@@ -58,6 +59,11 @@ export function formatEvent(
       return [
         ...formatBanner({ ...facts, url: event.url, adminUrl: event.adminUrl }),
         screen.paint('green', formatReady(sinceStartMs)),
+      ];
+    case 'adopted':
+      return [
+        screen.paint('green', formatAdoption(event)),
+        ...formatDifferences(event.differences).map((line) => screen.paint('yellow', line)),
       ];
     case 'death':
       return [screen.paint('yellow', formatDeath(event.report))];

@@ -1,6 +1,7 @@
 import type { ClusterEvent } from '@limpet/supervisor';
 import pino from 'pino';
 import type { ClusterLog, StartFacts } from './cluster-log.ts';
+import { formatAdoption, formatDifferences } from './format-adoption.ts';
 import { formatBanner } from './format-banner.ts';
 import { formatDeath, formatReason } from './format-death.ts';
 import { formatKept } from './format-kept.ts';
@@ -15,6 +16,10 @@ export function openJsonLog(writer: LineWriter, facts: StartFacts): ClusterLog {
       if (event.kind === 'output') return log.info({ node: event.node }, event.line);
       if (event.kind === 'death' || event.kind === 'died') {
         return log.warn({ event: kind, ...event.report }, formatDeath(event.report));
+      }
+      if (event.kind === 'adopted') {
+        const said = [formatAdoption(event), ...formatDifferences(event.differences)];
+        return log[event.differences.length > 0 ? 'warn' : 'info']({ event: kind, ...fields }, said.join('\n'));
       }
       if (event.kind === 'ready') {
         const { tries, ...known } = facts;

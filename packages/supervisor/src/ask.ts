@@ -1,7 +1,8 @@
 import { type ErrorCode, errorTable, type FromSupervisor, LimpetError, type ToSupervisor } from '@limpet/core';
 import { dial, socketPath } from '@limpet/transport';
-import { isAlive } from './proc.ts';
-import { namesOf, readLiving } from './process-table.ts';
+import { readLeft } from './left-processes.ts';
+import { isAlive, isSupervised } from './proc.ts';
+import { namesOf } from './process-table.ts';
 import type { Question } from './questions.ts';
 import { readClusterFile, runDirectoryAt } from './run-directory.ts';
 
@@ -20,8 +21,8 @@ const lookMs = 20;
 export async function askCluster(runDir: string, question: Question, body: unknown): Promise<unknown> {
   const run = runDirectoryAt(runDir);
   const cluster = readClusterFile(run);
-  if (cluster === null || !isAlive(cluster.pid, cluster.startTime)) {
-    const left = readLiving(run.processes);
+  if (cluster === null || !isSupervised(cluster)) {
+    const left = readLeft(run).living;
     if (left.length === 0) throw new LimpetError('LIMPET_NO_CLUSTER', { dir: run.path });
     throw new LimpetError('LIMPET_UNSUPERVISED', { dir: run.path, names: namesOf(left) });
   }

@@ -1,10 +1,12 @@
+import type { Adopted } from './adopted-process.ts';
 import { decideRestart, longLifeMs } from './back-off.ts';
 import { balancerLaunch } from './commands.ts';
 import { formatEnding } from './ending.ts';
 import type { ClusterEvent } from './events.ts';
-import { launch, type Running } from './launch.ts';
+import type { Running } from './launch.ts';
 import type { OutputFile } from './output.ts';
 import type { Places } from './places.ts';
+import type { Port } from './port.ts';
 import type { Stoppable } from './stop.ts';
 
 /** A balancer's place in the supervisor. */
@@ -30,53 +32,76 @@ export interface BalancerHooks {
 
 /** Starts the balancers, and starts them again when they die: they hold no state, and the port is not theirs. */
 export class Balancers {
-  readonly slots: readonly BalancerSlot[];
+  readonly #slots: BalancerSlot[];
   readonly #places: Places;
   readonly #hooks: BalancerHooks;
-  #listenFd = -1;
+  readonly #port: Port;
   #stopping = false;
 
-  constructor(places: Places, hooks: BalancerHooks) {
+  constructor(places: Places, port: Port, hooks: BalancerHooks) {
     this.#places = places;
+    this.#port = port;
     this.#hooks = hooks;
-    this.slots = Array.from({ length: places.options.balancers }, (_, index) => {
-      const name = `b${index + 1}`;
-      return {
-        name,
-        output: places.openOutput(name, (line) => hooks.emit({ kind: 'output', node: name, line })),
-        incarnation: 0,
-        everReady: false,
-        readyAt: null,
-        shortLives: 0,
-        firstStartAt: null,
-        complaint: null,
-        running: null,
-        restart: null,
-      };
-    });
+    this.#slots = Array.from({ length: places.options.balancers }, (_, index) => this.#newSlot(`b${index + 1}`));
+  }
+
+  #newSlot(name: string): BalancerSlot {
+    return {
+      name,
+      output: this.#places.openOutput(name, (line) => this.#hooks.emit({ kind: 'output', node: name, line })),
+      incarnation: 0,
+      everReady: false,
+      readyAt: null,
+      shortLives: 0,
+      firstStartAt: null,
+      complaint: null,
+      running: null,
+      restart: null,
+    };
+  }
+
+  get slots(): readonly BalancerSlot[] {
+    return this.#slots;
   }
 
   /** Those that run. */
   get processes(): readonly Stoppable[] {
-    return this.slots.flatMap(({ name, running }) => (running === null ? [] : [{ name, running }]));
+    return stoppable(this.#slots);
   }
 
   get allReady(): boolean {
-    return this.slots.every((slot) => slot.readyAt !== null);
+    return this.#slots.every((slot) => slot.readyAt !== null);
   }
 
-  startAll(listenFd: number): void {
-    this.#listenFd = listenFd;
-    for (const slot of this.slots) this.#start(slot);
+  /** Starts those that do not run. */
+  startAll(): void {
+    for (const slot of this.#slots) if (slot.running === null) void this.#start(slot);
+  }
+
+  /** Takes over a balancer that an earlier supervisor has started. It says itself that it is ready. */
+  adopt(adopted: Adopted): void {
+    const { name } = adopted.entry;
+    const known = this.#slots.find((slot) => slot.name === name);
+    const slot = known ?? this.#newSlot(name);
+    if (known === undefined) this.#slots.push(slot);
+    slot.incarnation = adopted.incarnation;
+    slot.everReady = true;
+    slot.running = adopted;
+    adopted.onDeath((ending) => this.#buried(slot, formatEnding(ending)));
+  }
+
+  /** More than are wanted: told to finish what they have and end, and not started again. */
+  get surplus(): readonly Stoppable[] {
+    return stoppable(this.#slots.slice(this.#places.options.balancers));
   }
 
   stopStarting(): void {
     this.#stopping = true;
-    for (const slot of this.slots) if (slot.restart !== null) clearTimeout(slot.restart);
+    for (const slot of this.#slots) if (slot.restart !== null) clearTimeout(slot.restart);
   }
 
   slotOf(name: string, incarnation: number): BalancerSlot | null {
-    const slot = this.slots.find((candidate) => candidate.name === name);
+    const slot = this.#slots.find((candidate) => candidate.name === name);
     return slot?.running?.incarnation === incarnation ? slot : null;
   }
 
@@ -86,22 +111,17 @@ export class Balancers {
     this.#hooks.ready();
   }
 
-  #start(slot: BalancerSlot): void {
+  async #start(slot: BalancerSlot): Promise<void> {
     if (this.#stopping) return;
+    const { name, output } = slot;
     slot.restart = null;
-    slot.incarnation += 1;
+    const incarnation = this.#places.table.nextIncarnation(name);
+    slot.incarnation = incarnation;
     slot.firstStartAt ??= performance.now();
-    const what = balancerLaunch(this.#places, {
-      name: slot.name,
-      incarnation: slot.incarnation,
-      logFd: slot.output.fd,
-      listenFd: this.#listenFd,
-    });
-    const running = launch(what, this.#places.watch, this.#places.table, (ending) =>
-      this.#buried(slot, formatEnding(ending)),
-    );
-    if ('failed' in running) running.failed.then((reason) => this.#again(slot, reason));
-    else slot.running = running;
+    const what = balancerLaunch(this.#places, { name, incarnation, logFd: output.fd });
+    const started = await this.#port.start(what, (ending) => this.#buried(slot, formatEnding(ending)));
+    if ('failed' in started) this.#again(slot, started.failed);
+    else if (!started.dead) slot.running = started;
   }
 
   #buried(slot: BalancerSlot, how: string): void {
@@ -115,6 +135,11 @@ export class Balancers {
 
   #again(slot: BalancerSlot, reason: string): void {
     if (this.#stopping) return;
+    const at = this.#slots.indexOf(slot);
+    if (at >= this.#places.options.balancers) {
+      this.#slots.splice(at, 1);
+      return;
+    }
     const now = performance.now();
     const isLong = slot.readyAt !== null && now - slot.readyAt >= longLifeMs;
     slot.shortLives = isLong ? 0 : slot.shortLives + 1;
@@ -130,7 +155,10 @@ export class Balancers {
       this.#hooks.failed(slot, reason);
       return;
     }
-    if (decision.delayMs === 0) this.#start(slot);
-    else slot.restart = setTimeout(() => this.#start(slot), decision.delayMs);
+    if (decision.delayMs === 0) void this.#start(slot);
+    else slot.restart = setTimeout(() => void this.#start(slot), decision.delayMs);
   }
 }
+
+const stoppable = (slots: readonly BalancerSlot[]): readonly Stoppable[] =>
+  slots.flatMap(({ name, running }) => (running === null ? [] : [{ name, running }]));

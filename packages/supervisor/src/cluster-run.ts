@@ -2,7 +2,7 @@ import { type Death, LimpetError, type View } from '@limpet/core';
 import { type Admin, openAdmin, urlOf } from './admin.ts';
 import { Balancers } from './balancers.ts';
 import type { Cluster } from './cluster.ts';
-import { Control } from './control.ts';
+import type { Control } from './control.ts';
 import { keepCrashLog } from './crash-log.ts';
 import { DeathReports } from './deaths.ts';
 import type { ClusterEvent, DeathReport } from './events.ts';
@@ -10,30 +10,45 @@ import { Health } from './health.ts';
 import { KeptSessions } from './kept-sessions.ts';
 import type { Keys } from './keys.ts';
 import { Kills } from './kills.ts';
-import type { Listener } from './listener.ts';
+import type { Left } from './left-processes.ts';
 import type { Lock } from './lock.ts';
 import { Losses } from './losses.ts';
 import type { ClusterOptions } from './options.ts';
 import { removeTraces } from './orphans.ts';
-import { Places } from './places.ts';
-import { startTimeOf } from './proc.ts';
+import type { Places } from './places.ts';
+import type { Port } from './port.ts';
+import { bootId, startTimeOf } from './proc.ts';
+import { type Difference, type Recorded, recordOptions, writeOptions } from './recorded-options.ts';
 import { Reports } from './reports.ts';
 import type { Entrant } from './restore.ts';
 import { type RunDirectory, removeSocketsFolder, writeClusterFile } from './run-directory.ts';
+import type { SavedFiles } from './saved-files.ts';
 import type { Slot } from './slot.ts';
 import { copiesOf, describeCluster, type Status } from './status.ts';
-import { balancerGraceMs, killProcesses, stopProcesses, workerGraceMs } from './stop.ts';
+import { balancerGraceMs, holderGraceMs, killProcesses, stopProcesses, workerGraceMs } from './stop.ts';
+import { takeIn } from './take-in.ts';
+import { type Takeover, takeOver } from './takeover.ts';
 import { ViewLoop } from './view-loop.ts';
-import { Views } from './views.ts';
+import type { Views } from './views.ts';
 import { type Corpse, Workers } from './workers.ts';
 
 export interface ClusterParts {
   readonly options: ClusterOptions;
   readonly run: RunDirectory;
-  readonly sockets: string;
   readonly lock: Lock;
   readonly keys: Keys;
-  readonly listener: Listener;
+  readonly views: Views;
+  /** Sessions of the last full stop. */
+  readonly saved: SavedFiles;
+  /** Of this supervisor, on disk. */
+  readonly term: number;
+  readonly places: Places;
+  readonly control: Control;
+  readonly port: Port;
+  /** What an earlier supervisor has left; null: nothing. */
+  readonly adoption: { readonly left: Left; readonly differences: readonly Difference[] } | null;
+  /** What the running processes are, or are going to be, started with. */
+  readonly recorded: Recorded;
   /** On the monotonic clock. */
   readonly startedAt: number;
   readonly onEvent: (event: ClusterEvent) => void;
@@ -44,6 +59,7 @@ export class ClusterRun implements Cluster {
   readonly #parts: ClusterParts;
   readonly #places: Places;
   readonly #control: Control;
+  readonly #port: Port;
   readonly #loop: ViewLoop;
   readonly #workers: Workers;
   readonly #health: Health;
@@ -62,11 +78,11 @@ export class ClusterRun implements Cluster {
 
   constructor(parts: ClusterParts) {
     this.#parts = parts;
-    const { options, run, sockets, keys } = parts;
+    const { options, keys, run } = parts;
     const emit = (event: ClusterEvent) => this.#emit(event);
-    this.#control = new Control(keys.proofKey);
-    const trouble = (message: string) => emit({ kind: 'warning', message });
-    this.#places = new Places(options, run, sockets, trouble);
+    this.#control = parts.control;
+    this.#port = parts.port;
+    this.#places = parts.places;
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -79,7 +95,7 @@ export class ClusterRun implements Cluster {
     });
     const { hangKillMs } = options;
     this.#health = new Health({ hangKillMs, workers: this.#workers, control: this.#control, emit });
-    this.#balancers = new Balancers(this.#places, {
+    this.#balancers = new Balancers(this.#places, this.#port, {
       emit,
       ready: () => this.#checkReady(),
       failed: (slot, reason) => this.#balancerFailed(slot.name, slot.complaint?.code ?? '', reason),
@@ -87,6 +103,7 @@ export class ClusterRun implements Cluster {
     this.#kept = new KeptSessions({
       isOn: options.keepSessions,
       run,
+      files: parts.saved,
       wanted: this.#workers.slots.map(({ id }) => id),
       copies: copiesOf(options),
       keyId: keys.keyId,
@@ -98,17 +115,16 @@ export class ClusterRun implements Cluster {
     });
     this.#loop = new ViewLoop(
       {
-        termUsed: this.#kept.term,
         copies: copiesOf(options),
         keyId: keys.keyId,
         wanted: this.#workers.slots.map(({ id }) => id),
       },
-      new Views(run.views),
+      parts.views,
       this.#control,
       {
         published: (view, before, deaths) => this.#published(view, before, deaths),
         whole: (view) => this.#deaths.whole(view),
-        trouble,
+        trouble: this.#places.trouble,
         unusable: (why) => {
           this.#kept.leave();
           this.#fail(new LimpetError('LIMPET_RUN_DIRECTORY', { dir: run.path, why }));
@@ -124,22 +140,29 @@ export class ClusterRun implements Cluster {
   }
 
   get url(): string {
-    return urlOf(this.#parts.options.host, this.#parts.listener.port);
+    return urlOf(this.#parts.options.host, this.#port.number);
   }
 
   get adminUrl(): string {
     return this.#admin?.url ?? '';
   }
 
-  /** Resolves when requests are served, or it was stopped before. Rejects when they never will be, with nothing left. */
+  /**
+   * Resolves when requests are served, or it was stopped before. Rejects when they never will be: with nothing left, or
+   * with everything as an earlier supervisor has left it.
+   */
   async start(signal: AbortSignal | undefined): Promise<void> {
-    const { options, sockets, keys, listener } = this.#parts;
+    const { options, keys, adoption } = this.#parts;
+    let isTaken = adoption === null;
     this.#dropCrashLog = keepCrashLog(this.#places.logOf('supervisor'));
     try {
       signal?.throwIfAborted();
       this.#emit({ kind: 'starting', nodes: options.nodes, balancers: options.balancers, pid: process.pid });
       this.#kept.begin();
       this.#admin = await openAdmin(options.adminHost, options.adminPort, () => this.status());
+      const takeover = adoption === null ? null : await this.#meet(adoption.left);
+      signal?.throwIfAborted();
+      isTaken = true;
       const reports = new Reports({
         options,
         keys,
@@ -147,26 +170,81 @@ export class ClusterRun implements Cluster {
         loop: this.#loop,
         workers: this.#workers,
         balancers: this.#balancers,
+        port: this.#port,
         deaths: this.#deaths,
         health: this.#health,
         kept: this.#kept,
         cluster: this,
-        trouble: (message) => this.#emit({ kind: 'warning', message }),
+        trouble: this.#places.trouble,
       });
-      await this.#control.open(sockets, reports);
-      this.#record();
-      signal?.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
+      const ready = new Promise<void>((resolve, reject) => {
         this.#started = { resolve, reject };
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-        this.#workers.startAll(listener.port);
-        this.#balancers.startAll(listener.fd);
       });
+      if (takeover === null) await this.#begin(reports, signal);
+      else this.#takeIn(takeover, reports);
+      this.#record();
+      this.#writeOptions(this.#parts.recorded);
+      this.#workers.startAll(this.#port.number);
+      this.#balancers.startAll();
+      await ready;
     } catch (error) {
       this.#phase = 'failed';
-      await this.abort();
+      if (isTaken) await this.abort();
+      else await this.#letGo();
       throw error;
     }
+  }
+
+  async #begin(reports: Reports, signal: AbortSignal | undefined): Promise<void> {
+    this.#loop.begin(this.#parts.term, null);
+    await this.#control.open(this.#places.sockets, reports);
+    signal?.throwIfAborted();
+  }
+
+  #meet(left: Left): Promise<Takeover> {
+    const { run, term, views } = this.#parts;
+    const parts = { left, term, views, control: this.#control, places: this.#places };
+    return takeOver(parts, () => new LimpetError('LIMPET_OTHER_KEYS', { dir: run.path }));
+  }
+
+  #takeIn(takeover: Takeover, reports: Reports): void {
+    takeIn(takeover, {
+      reports,
+      control: this.#control,
+      loop: this.#loop,
+      workers: this.#workers,
+      balancers: this.#balancers,
+      port: this.#port,
+      health: this.#health,
+      losses: this.#losses,
+      differences: this.#parts.adoption?.differences ?? [],
+      emit: (event) => this.#emit(event),
+    });
+    this.#recordWhenRenewed(recordOptions(this.#parts.options, this.#parts.keys));
+  }
+
+  /** What differs is forgotten when no worker is left that was started with it. */
+  #recordWhenRenewed(recorded: Recorded): void {
+    const workers = this.#workers.processes.map(({ running }) => running.ended);
+    void Promise.all(workers).then(() => {
+      if (this.#phase === 'ready') this.#writeOptions(recorded);
+    });
+  }
+
+  #writeOptions(recorded: Recorded): void {
+    const why = writeOptions(this.#parts.run.options, recorded);
+    if (why !== null) this.#places.trouble(why);
+  }
+
+  /** Leaves the processes of an earlier supervisor as they are. */
+  async #letGo(): Promise<void> {
+    this.#health.close();
+    this.#loop.close();
+    this.#places.close();
+    await Promise.all([this.#control.close(), this.#admin?.close()]);
+    await this.#parts.lock.release();
+    this.#dropCrashLog();
   }
 
   status(): Status {
@@ -193,6 +271,7 @@ export class ClusterRun implements Cluster {
   stop(): Promise<void> {
     this.#stopping ??= this.#end(async () => {
       // Balancers first: what they have in flight still needs the workers.
+      await stopProcesses(this.#port.processes, 'holder', this.#control, holderGraceMs);
       await stopProcesses(this.#balancers.processes, 'balancer', this.#control, balancerGraceMs);
       await this.#kept.save(this.#workers.slots);
       await stopProcesses(this.#workers.processes, 'app', this.#control, workerGraceMs);
@@ -201,7 +280,8 @@ export class ClusterRun implements Cluster {
   }
 
   async abort(): Promise<void> {
-    const killed = () => killProcesses([...this.#balancers.processes, ...this.#workers.processes]);
+    const killed = () =>
+      killProcesses([...this.#port.processes, ...this.#balancers.processes, ...this.#workers.processes]);
     this.#kept.abort(this.#workers.slots);
     if (this.#stopping !== null) await killed();
     this.#stopping ??= this.#end(killed);
@@ -217,18 +297,18 @@ export class ClusterRun implements Cluster {
     this.#workers.stopStarting();
     this.#balancers.stopStarting();
     // The balancers hold it still: they take what is in the queue, then close it.
-    this.#parts.listener.close();
+    await this.#port.close();
     await endProcesses();
     this.#deaths.close();
     this.#kills.close();
     this.#loop.close();
-    this.#places.follower.close();
+    this.#places.close();
     // Whoever asked over the control socket is answered before it goes.
     this.#resolveStopped();
     await new Promise((resolve) => setImmediate(resolve));
     await Promise.all([this.#control.close(), this.#admin?.close()]);
     removeTraces(this.#parts.run);
-    removeSocketsFolder(this.#parts.sockets);
+    removeSocketsFolder(this.#places.sockets);
     await this.#parts.lock.release();
     this.#dropCrashLog();
     if (!hasFailed) this.#emit({ kind: 'stopped', ms: Math.round(performance.now() - begin) });
@@ -282,7 +362,7 @@ export class ClusterRun implements Cluster {
 
   #balancerFailed(name: string, code: string, reason: string): void {
     const { host } = this.#parts.options;
-    const { port } = this.#parts.listener;
+    const port = this.#port.number;
     if (code === 'EADDRINUSE') this.#fail(new LimpetError('LIMPET_PORT_IN_USE', { host, port, option: '--port' }));
     else this.#fail(new LimpetError('LIMPET_BALANCER_FAILED', { name, reason, log: this.#places.logOf(name) }));
   }
@@ -304,9 +384,10 @@ export class ClusterRun implements Cluster {
   }
 
   #record(): void {
-    const { run, sockets } = this.#parts;
     const { pid } = process;
-    writeClusterFile(run, { pid, startTime: startTimeOf(pid), sockets, url: this.url, adminUrl: this.adminUrl });
+    const { url, adminUrl } = this;
+    const { run, sockets } = this.#places;
+    writeClusterFile(run, { pid, startTime: startTimeOf(pid), boot: bootId(), sockets, url, adminUrl });
   }
 
   #emit(event: ClusterEvent): void {

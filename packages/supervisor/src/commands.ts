@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Launch } from './launch.ts';
+import { runVariableName } from './left-processes.ts';
 import type { Places } from './places.ts';
 import type { Slot } from './slot.ts';
 
@@ -31,17 +32,17 @@ export function workerLaunch(places: Places, slot: Slot, publicPort: number): La
       LIMPET_APP_VERSION: appVersion,
       NODE_APP_INSTANCE: String(slot.index),
       PORT: String(publicPort),
-      LIMPET_RUN: runVariable(places, { role: 'worker', name: slot.id, incarnation: slot.incarnation }),
+      [runVariableName]: runVariable(places, { role: 'worker', name: slot.id, incarnation: slot.incarnation }),
     },
     logFd: slot.output.fd,
     fds: [],
   };
 }
 
-/** How a balancer is started: the listening socket is its descriptor 3. */
+/** How a balancer is started; `Port` gives it the listening socket as its descriptor 3. */
 export function balancerLaunch(
   places: Places,
-  place: { readonly name: string; readonly incarnation: number; readonly logFd: number; readonly listenFd: number },
+  place: { readonly name: string; readonly incarnation: number; readonly logFd: number },
 ): Launch {
   const { name, incarnation } = place;
   return {
@@ -53,11 +54,21 @@ export function balancerLaunch(
     cwd: places.run.path,
     env: {
       ...process.env,
-      LIMPET_RUN: runVariable(places, { role: 'balancer', name, incarnation }),
+      [runVariableName]: runVariable(places, { role: 'balancer', name, incarnation }),
     },
     logFd: place.logFd,
-    fds: [place.listenFd],
+    fds: [],
   };
+}
+
+/** The name of the process that keeps the port open, in the process table and on its output file. */
+export const holderName = 'holder';
+
+/** How the holder of the port is started: the balancer's program in another role. */
+export function holderLaunch(places: Places, incarnation: number, logFd: number): Launch {
+  const what = balancerLaunch(places, { name: holderName, incarnation, logFd });
+  const run = runVariable(places, { role: 'holder', name: holderName, incarnation });
+  return { ...what, role: 'holder', env: { ...what.env, [runVariableName]: run } };
 }
 
 /** Who the process is and where the sockets are. No secret ever: the environment of a process is easy to read. */

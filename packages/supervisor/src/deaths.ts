@@ -29,8 +29,8 @@ export interface FreshDeath {
   readonly view: View;
   readonly proofAt: number;
   readonly signalAt: number | null;
-  /** Sessions it had as primary when it last said so. */
-  readonly lastPrimary: number;
+  /** Sessions it had as primary when it last said so; null when this supervisor was never told. */
+  readonly lastPrimary: number | null;
   /** Whether its sessions had copies elsewhere. */
   readonly hadCopies: boolean;
   /** The sequence number of the probe that was sent, null when there was nobody to send it. */

@@ -1,10 +1,12 @@
 import type { Clock, Guard, ViewNumber } from '@limpet/core';
+import type { Difference } from './recorded-options.ts';
 
 /** What one death did, figure by figure; null while, or because, it is not known. */
 export interface DeathReport {
   readonly node: string;
   readonly incarnation: number;
-  readonly pid: number;
+  /** Null when it died while there was no supervisor. */
+  readonly pid: number | null;
   /** `SIGKILL`, `exit 1`. */
   readonly how: string;
   /** `killed`: somebody's wish. `self`: its own program. */
@@ -39,6 +41,17 @@ export interface DeathReport {
 export type ClusterEvent =
   /** Processes are being started. */
   | { readonly kind: 'starting'; readonly nodes: number; readonly balancers: number; readonly pid: number }
+  /**
+   * The processes of an earlier supervisor have been taken over. `nodes`, `balancers`: those that serve on. `differences`:
+   * what this start asked for and the running cluster does not have, or did not have before.
+   */
+  | {
+      readonly kind: 'adopted';
+      readonly term: number;
+      readonly nodes: readonly string[];
+      readonly balancers: readonly string[];
+      readonly differences: readonly Difference[];
+    }
   /** One line that a process wrote. `node` is the name of a node or a balancer. */
   | { readonly kind: 'output'; readonly node: string; readonly line: string }
   /** A worker listens. `notes`: other ports of its app and where they went. */

@@ -17,9 +17,9 @@ import { takeDeathNote } from './death-note.ts';
 import { deriveKeys, loadKeys } from './keys.ts';
 import { lockRunDirectory } from './lock.ts';
 import { startTimeOf } from './proc.ts';
-import { ProcessTable, readLiving } from './process-table.ts';
+import { ProcessTable, readTable } from './process-table.ts';
 import { openRunDirectory, openSocketsFolder, removeSocketsFolder } from './run-directory.ts';
-import { Views } from './views.ts';
+import { diskHistoryMax, Views } from './views.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -96,11 +96,26 @@ describe('run directory', () => {
     const entry = { name: 'n1', role: 'worker', incarnation: 1 } as const;
     table.add({ ...entry, pid: process.pid, startTime: startTimeOf(process.pid) });
     table.add({ ...entry, pid: process.ppid, startTime: '1' });
-    expect(readLiving(path).map(({ pid }) => pid)).toEqual([process.pid]);
+    const living = () => readTable(path).living.map(({ pid }) => pid);
+    expect(living()).toEqual([process.pid]);
+    const text = readFileSync(path, 'utf8');
+    // After a reboot: the same pid, even the same start time, is another process.
+    writeFileSync(path, text.replace(/"boot":"[^"]*"/, '"boot":"another"'));
+    expect(living()).toEqual([]);
+    writeFileSync(path, text.replaceAll(`"pid":${process.pid}`, '"pid":-1'));
+    expect(living()).toEqual([]);
+    writeFileSync(path, text.slice(0, -5));
+    expect(readTable(path)).toEqual({ living: [], starts: new Map() });
     table.remove(process.pid);
-    expect(readLiving(path)).toEqual([]);
-    writeFileSync(path, '[{"name":"n1","role":"worker","pid":-1,"startTime":null}]');
-    expect(readLiving(path)).toEqual([]);
+    expect(living()).toEqual([]);
+  });
+
+  test('process table: an incarnation is on disk before it is used, and never given out again', () => {
+    const path = join(folder, 'processes.json');
+    const table = new ProcessTable(path, () => {});
+    expect([table.nextIncarnation('n1'), table.nextIncarnation('n1'), table.nextIncarnation('b1')]).toEqual([1, 2, 1]);
+    const next = new ProcessTable(path, () => {}, readTable(path));
+    expect([next.nextIncarnation('n1'), next.nextIncarnation('b1'), next.nextIncarnation('n2')]).toEqual([3, 2, 1]);
   });
 
   test('death note: read once; a foreign or broken one is none', () => {
@@ -179,12 +194,52 @@ describe('views', () => {
 
   test('persisting: on disk when it returns; the next life counts from its term', () => {
     const path = join(folder, 'views.json');
-    expect(new Views(path).lastTerm()).toBe(0);
+    expect(new Views(path).term).toBe(0);
     new Views(path).persist(view(3, 4), []);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(view(3, 4));
-    expect(new Views(path).lastTerm()).toBe(4);
-    writeFileSync(path, '{"term"');
-    expect(new Views(path).lastTerm()).toBe(0);
+    const next = new Views(path);
+    expect([next.term, next.newest, next.damage]).toEqual([4, view(3, 4), null]);
+    expect(next.takeTerm(0, 0)).toBe(5);
+    expect(new Views(path).takeTerm(7, 0)).toBe(8);
+    expect(new Views(path).newest).toEqual(view(3, 4));
+  });
+
+  test('reading: one bit has changed, half of it is there, it is another format: damaged, set aside, no term twice', () => {
+    const path = join(folder, 'views.json');
+    new Views(path).persist(view(3, 4), []);
+    const good = readFileSync(path, 'utf8');
+    const others = [good.replace('"copies":2', '"copies":3'), good.slice(0, -30), '', JSON.stringify(view(3, 4))];
+    for (const text of others) {
+      writeFileSync(path, text);
+      const views = new Views(path);
+      expect([views.damage, views.newest]).toEqual([expect.any(String), null]);
+      expect(views.takeTerm(0, 1_790_000_000_000)).toBe(1_790_000_001);
+      expect(readFileSync(`${path}.damaged`, 'utf8')).toBe(text);
+      expect(new Views(path).damage).toBeNull();
+    }
+  });
+
+  test('a later supervisor: whoever has missed the last views of the term before gets them first', () => {
+    const path = join(folder, 'views.json');
+    const before = new Views(path);
+    for (let number = 1; number <= 40; number++) before.persist(view(number), []);
+    const views = new Views(path);
+    views.persist(view(1, 2), []);
+    expect(numbers(views, 38)).toEqual([39, 40, 1]);
+    expect(numbers(views, 40)).toEqual([1]);
+    expect(numbers(views, 41)).toEqual([1]);
+    expect(numbers(views, 40 - diskHistoryMax)).toHaveLength(diskHistoryMax + 1);
+    expect(views.missedSince({ term: 1, number: 40 - diskHistoryMax - 1 })).toBeNull();
+  });
+
+  test('a view that only a process has: taken in at its place; what lies before it and is not known is not skipped', () => {
+    const views = new Views(join(folder, 'views.json'));
+    views.persist(view(3), []);
+    views.learn(view(5));
+    views.learn(view(3));
+    expect(views.newest).toEqual(view(5));
+    expect([numbers(views, 4), numbers(views, 3)]).toEqual([[5], undefined]);
+    views.learn(view(4));
+    expect(numbers(views, 3)).toEqual([4, 5]);
   });
 
   test('missed: whoever has seen one gets all after it, with their deaths; a newcomer the newest', () => {

@@ -27,6 +27,9 @@ function syncFolder(path: string): void {
   }
 }
 
+/** What went wrong, for messages. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The parsed content of a JSON file, null when it is missing or not JSON. */
 export function readJson(path: string): unknown {
   try {

@@ -4,7 +4,7 @@ import type { ClusterEvent } from './events.ts';
 import { type Entrant, Restore } from './restore.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { Save } from './save.ts';
-import { findSavedFiles, type SavedFiles } from './saved-files.ts';
+import type { SavedFiles } from './saved-files.ts';
 import type { Slot } from './slot.ts';
 import { total } from './stats.ts';
 
@@ -12,6 +12,8 @@ export interface KeptSessionsParts {
   /** False: nothing is saved, and what an earlier stop has saved stays where it is. */
   readonly isOn: boolean;
   readonly run: RunDirectory;
+  /** What the last full stop has left to be loaded. */
+  readonly files: SavedFiles;
   readonly wanted: readonly NodeId[];
   readonly copies: number;
   readonly keyId: number;
@@ -22,8 +24,6 @@ export interface KeptSessionsParts {
   readonly join: (node: Entrant) => void;
   readonly kill: (node: Entrant) => void;
 }
-
-const noFiles: SavedFiles = { paths: [], sessions: 0, term: 0, aside: [], isUnsure: false };
 
 /** Sessions over a full stop: loaded before the first view, saved once the balancers have ended. */
 export class KeptSessions {
@@ -38,15 +38,10 @@ export class KeptSessions {
 
   constructor(parts: KeptSessionsParts) {
     this.#parts = parts;
-    const { run, control, copies } = parts;
-    this.#files = parts.isOn ? findSavedFiles(run.saved, run.views) : noFiles;
-    this.#restore = new Restore({ ...parts, files: this.#files, folder: run.saved });
+    const { run, files, control, copies } = parts;
+    this.#files = files;
+    this.#restore = new Restore({ ...parts, folder: run.saved });
     this.#save = new Save(control, copies);
-  }
-
-  /** The terms of this life must be above it. */
-  get term(): number {
-    return this.#files.term;
   }
 
   /** Where the workers save to; null: nowhere. */

@@ -5,7 +5,7 @@ import type { ProcessTable } from './process-table.ts';
 
 export interface Launch {
   readonly name: string;
-  readonly role: 'worker' | 'balancer';
+  readonly role: 'worker' | 'balancer' | 'holder';
   readonly incarnation: number;
   readonly argv: readonly string[];
   readonly cwd: string;
@@ -79,9 +79,9 @@ export function launch(
 }
 
 /** What the process itself had started in its group goes with it, as it would at a terminal. */
-const killGroup = (pid: number): void => sendSignal(-pid, 'SIGKILL');
+export const killGroup = (pid: number): void => sendSignal(-pid, 'SIGKILL');
 
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {

@@ -1,4 +1,4 @@
-import type { View } from '@limpet/core';
+import type { Death, View } from '@limpet/core';
 import type { Control } from './control.ts';
 import type { DeathReports } from './deaths.ts';
 import type { DeathReport } from './events.ts';
@@ -47,6 +47,28 @@ export class Losses {
       lastPrimary: total(life.stats, 'primary'),
       hadCopies: hasCopies,
       probe: this.#sendProbe(slot.id),
+    });
+  }
+
+  /** The first view of this supervisor: without those that died while there was none. Gives a report for each. */
+  takeOver(dead: readonly { readonly death: Death; readonly error: string | null }[]): readonly DeathReport[] {
+    const { loop, deaths, hasCopies } = this.#parts;
+    const proofAt = performance.now();
+    loop.step({ kind: 'adopted', dead: dead.map(({ death }) => death) });
+    const publishedMs = Math.round((performance.now() - proofAt) * 10) / 10;
+    const view = this.#removedIn;
+    if (view === null) return [];
+    return dead.map(({ death, error }) => {
+      const { node, incarnation, how, cause } = death;
+      return deaths.begin({
+        report: { node, incarnation, pid: null, how, cause, error, publishedMs },
+        view,
+        proofAt,
+        signalAt: null,
+        lastPrimary: null,
+        hadCopies: hasCopies,
+        probe: this.#sendProbe(node),
+      });
     });
   }
 

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { LimpetError, saveMsMax } from '@limpet/core';
+import { readLeft } from './left-processes.ts';
 import { lockRunDirectory } from './lock.ts';
 import { isAlive } from './proc.ts';
-import { type ProcessEntry, readLiving } from './process-table.ts';
+import type { ProcessEntry } from './process-table.ts';
 import { type RunDirectory, readClusterFile, removeSocketsFolder, runDirectoryAt } from './run-directory.ts';
 
 /** From SIGTERM to SIGKILL. Balancers finish their requests first, while the workers still answer; workers save their sessions. */
@@ -12,21 +13,22 @@ const killEndMs = 1_000;
 const lookMs = 20;
 
 /**
- * Ends the processes that a dead supervisor has left in `runDir`, found by pid and start time in its process table, and
+ * Ends the processes that a dead supervisor has left in `runDir`, found by its process table and in /proc, and
  * removes what they used. Gives those that were ended, none when there were none. Rejects with
  * LIMPET_RUN_DIRECTORY_IN_USE when a supervisor lives: then it is the one to ask.
  */
 export async function stopOrphans(runDir: string): Promise<readonly { readonly name: string; readonly pid: number }[]> {
   const run = runDirectoryAt(runDir);
-  const orphans = readLiving(run.processes);
-  if (orphans.length === 0) return [];
+  if (readLeft(run).living.length === 0) return [];
   const lock = await lockRunDirectory(run);
   if (lock === null) {
     throw new LimpetError('LIMPET_RUN_DIRECTORY_IN_USE', { dir: run.path, pid: readClusterFile(run)?.pid ?? 0 });
   }
   try {
+    const { living: orphans, sockets } = readLeft(run);
+    // A balancer or the holder of its port: all that would keep the port open.
     await endAll(
-      orphans.filter(({ role }) => role === 'balancer'),
+      orphans.filter(({ role }) => role !== 'worker'),
       balancerEndMs,
     );
     await endAll(
@@ -34,15 +36,16 @@ export async function stopOrphans(runDir: string): Promise<readonly { readonly n
       workerEndMs,
     );
     removeTraces(run);
+    if (sockets !== null) removeSocketsFolder(sockets);
+    return orphans.map(({ name, pid }) => ({ name, pid }));
   } finally {
     await lock.release();
   }
-  return orphans.map(({ name, pid }) => ({ name, pid }));
 }
 
-/** The processes that still run in `runDir`, with or without a supervisor, as its process table names them. */
+/** The processes that still run in `runDir`, with or without a supervisor, by its process table and in /proc. */
 export function listProcesses(runDir: string): readonly ProcessEntry[] {
-  return readLiving(runDirectoryAt(runDir).processes);
+  return readLeft(runDirectoryAt(runDir)).living;
 }
 
 /** Removes everything that only a running cluster needs. Keys, views and output stay. */
@@ -51,6 +54,7 @@ export function removeTraces(run: RunDirectory): void {
   if (sockets !== undefined) removeSocketsFolder(sockets);
   rmSync(run.processes, { recursive: true, force: true });
   rmSync(run.cluster, { force: true });
+  rmSync(run.options, { force: true });
 }
 
 async function endAll(entries: readonly ProcessEntry[], termMs: number): Promise<void> {

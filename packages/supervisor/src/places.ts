@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ClusterOptions } from './options.ts';
 import { OutputFile, OutputFollower } from './output.ts';
 import { DeathWatch } from './proc.ts';
-import { ProcessTable } from './process-table.ts';
+import { type LeftTable, ProcessTable } from './process-table.ts';
 import type { RunDirectory } from './run-directory.ts';
 
 /** What every process that is started has to do with: folders, output, the watch over its life, the table on disk. */
@@ -15,11 +15,15 @@ export class Places {
   readonly table: ProcessTable;
   readonly follower = new OutputFollower();
 
-  constructor(options: ClusterOptions, run: RunDirectory, sockets: string, onTrouble: (why: string) => void) {
-    this.options = options;
-    this.run = run;
-    this.sockets = sockets;
-    this.table = new ProcessTable(run.processes, onTrouble);
+  /** Told of what went wrong and did no harm to the cluster. */
+  readonly trouble: (why: string) => void;
+
+  constructor(parts: Pick<Places, 'options' | 'run' | 'sockets' | 'trouble'> & { readonly left: LeftTable }) {
+    this.options = parts.options;
+    this.run = parts.run;
+    this.sockets = parts.sockets;
+    this.trouble = parts.trouble;
+    this.table = new ProcessTable(parts.run.processes, parts.trouble, parts.left);
   }
 
   /** The followed output file of the process `name`. */
@@ -27,6 +31,12 @@ export class Places {
     const file = new OutputFile(this.logOf(name), onLine);
     this.follower.add(file);
     return file;
+  }
+
+  /** Neither follows output nor looks at processes any more. */
+  close(): void {
+    this.follower.close();
+    this.watch.close();
   }
 
   logOf(name: string): string {

@@ -33,14 +33,39 @@ export class DeathWatch {
 
   /** Watches `pid`, which must not have been reaped yet. `onDeath` is called once, in the turn that proves the death. */
   watch(pid: number, onDeath: (ending: Ending) => void): Watch {
-    const watch = new ProcWatch(pid, (ending) => {
-      this.#watches.delete(watch);
-      this.#schedule();
+    return this.#add(pid, true, onDeath);
+  }
+
+  /** Watches a process that is not a child of this one; null when no process of that start time is there. */
+  adopt(pid: number, startTime: string | null, onDeath: (ending: Ending) => void): Watch | null {
+    const watch = this.#add(pid, false, onDeath);
+    // Compared once: the descriptor stays with the process it was opened for.
+    if (watch.startTime !== null && (startTime === null || watch.startTime === startTime)) return watch;
+    watch.close();
+    this.#forget(watch);
+    return null;
+  }
+
+  #add(pid: number, isChild: boolean, onDeath: (ending: Ending) => void): ProcWatch {
+    const watch = new ProcWatch(pid, isChild, (ending) => {
+      this.#forget(watch);
       onDeath(ending);
     });
     this.#watches.add(watch);
     this.#schedule();
     return watch;
+  }
+
+  /** Looks at nobody any more. */
+  close(): void {
+    for (const watch of this.#watches) watch.close();
+    this.#watches.clear();
+    this.#schedule();
+  }
+
+  #forget(watch: ProcWatch): void {
+    this.#watches.delete(watch);
+    this.#schedule();
   }
 
   #schedule(): void {
@@ -61,11 +86,14 @@ const buffer = Buffer.alloc(4096);
 class ProcWatch implements Watch {
   readonly #fd: number | null;
   readonly startTime: string | null;
+  /** Its exit event will come here. */
+  readonly #isChild: boolean;
   readonly #onDeath: (ending: Ending) => void;
   #dead = false;
   #exitingSince: number | null = null;
 
-  constructor(pid: number, onDeath: (ending: Ending) => void) {
+  constructor(pid: number, isChild: boolean, onDeath: (ending: Ending) => void) {
+    this.#isChild = isChild;
     this.#onDeath = onDeath;
     this.#fd = openStat(pid);
     this.startTime = this.#fd === null ? null : (readStat(this.#fd)?.startTime ?? null);
@@ -86,6 +114,7 @@ class ProcWatch implements Watch {
     if (stat !== null && !isDead(stat)) return null;
     const status = stat?.exitStatus ?? null;
     if (stat !== null && status !== null && (status !== 0 || isGone(stat))) return endingOfStatus(status);
+    if (stat === null && !this.#isChild) return { kind: 'unknown' };
     // Reaped: its exit event is on its way. Status 0 of a process that is still exiting may mean "not filled in yet": a
     // SIGKILL must not pass for an exit 0.
     this.#exitingSince ??= performance.now();
@@ -97,9 +126,14 @@ class ProcWatch implements Watch {
   }
 
   #end(ending: Ending): void {
+    this.close();
+    this.#onDeath(ending);
+  }
+
+  /** Watches no more. */
+  close(): void {
     this.#dead = true;
     if (this.#fd !== null) closeSync(this.#fd);
-    this.#onDeath(ending);
   }
 }
 
@@ -130,6 +164,13 @@ export function startTimeOf(pid: number): string | null {
   }
 }
 
+/** Whether the supervisor that wrote `cluster.json` still lives. */
+export const isSupervised = (file: {
+  readonly pid: number;
+  readonly startTime: string | null;
+  readonly boot: string | null;
+}): boolean => file.boot === bootId() && isAlive(file.pid, file.startTime);
+
 /** Whether that very process still lives. Without a start time (no /proc) a signal of nothing must do. */
 export function isAlive(pid: number, startTime: string | null): boolean {
   if (startTime !== null) return startTimeOf(pid) === startTime;
@@ -137,5 +178,14 @@ export function isAlive(pid: number, startTime: string | null): boolean {
     return process.kill(pid, 0);
   } catch {
     return false;
+  }
+}
+
+/** Names this boot of the machine, null where the kernel does not: pids and start times mean something within one boot only. */
+export function bootId(): string | null {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return null;
   }
 }

@@ -1,25 +1,52 @@
-import { readJson, replaceFile } from './files.ts';
-import { isAlive } from './proc.ts';
+import { readJson, reasonOf, replaceFile } from './files.ts';
+import { bootId, isAlive } from './proc.ts';
 
 /** A process of the cluster as the run directory remembers it. */
 export interface ProcessEntry {
   readonly name: string;
-  readonly role: 'worker' | 'balancer';
+  /** `holder`: keeps the port open while there is no supervisor that bound it. */
+  readonly role: 'worker' | 'balancer' | 'holder';
   readonly incarnation: number;
   readonly pid: number;
   readonly startTime: string | null;
 }
 
-/** The processes that were started and not yet proven dead, on disk so that they can be ended without a supervisor. */
+/** What the process table of an earlier supervisor says. */
+export interface LeftTable {
+  /** Those that still live. */
+  readonly living: readonly ProcessEntry[];
+  /** How often each name has been started: an incarnation is never given out twice. */
+  readonly starts: ReadonlyMap<string, number>;
+}
+
+/**
+ * The processes that were started and not yet proven dead, on disk so that they can be adopted or ended when their
+ * supervisor is gone; and how often each has been started.
+ */
 export class ProcessTable {
   readonly #path: string;
   readonly #onTrouble: (why: string) => void;
   readonly #entries = new Map<number, ProcessEntry>();
+  readonly #starts: Map<string, number>;
 
-  /** `onTrouble`: the table could not be written. The cluster goes on; only `stop` without a supervisor would miss some. */
-  constructor(path: string, onTrouble: (why: string) => void) {
+  /** `onTrouble`: the table could not be written. The cluster goes on; only a later supervisor or `stop` would miss some. */
+  constructor(path: string, onTrouble: (why: string) => void, left: LeftTable | null = null) {
     this.#path = path;
     this.#onTrouble = onTrouble;
+    this.#starts = new Map(left?.starts);
+    for (const entry of left?.living ?? []) this.#entries.set(entry.pid, entry);
+  }
+
+  /** The next incarnation of this name, written before anything is started under it. */
+  nextIncarnation(name: string): number {
+    const incarnation = (this.#starts.get(name) ?? 0) + 1;
+    this.#starts.set(name, incarnation);
+    this.#write();
+    return incarnation;
+  }
+
+  startsOf(name: string): number {
+    return this.#starts.get(name) ?? 0;
   }
 
   add(entry: ProcessEntry): void {
@@ -32,27 +59,39 @@ export class ProcessTable {
   }
 
   #write(): void {
+    const content = {
+      boot: bootId(),
+      starts: Object.fromEntries(this.#starts),
+      processes: [...this.#entries.values()],
+    };
     try {
-      replaceFile(this.#path, `${JSON.stringify([...this.#entries.values()])}\n`, false);
+      replaceFile(this.#path, `${JSON.stringify(content)}\n`, false);
     } catch (error) {
-      this.#onTrouble(`the process table cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+      this.#onTrouble(`the process table cannot be written: ${reasonOf(error)}`);
     }
   }
 }
 
-/** Those of the table's processes that still live. */
-export function readLiving(path: string): readonly ProcessEntry[] {
+/** The table at `path`, without those that live no more. After a reboot nobody does: pids and start times begin anew. */
+export function readTable(path: string): LeftTable {
   const content = readJson(path);
-  if (!Array.isArray(content)) return [];
-  return content.filter(isEntry).filter((entry) => isAlive(entry.pid, entry.startTime));
+  if (typeof content !== 'object' || content === null) return { living: [], starts: new Map() };
+  const { boot, starts, processes } = content as { readonly [key: string]: unknown };
+  const entries = Array.isArray(processes) && boot === bootId() ? processes.filter(isEntry) : [];
+  const counts = typeof starts === 'object' && starts !== null ? Object.entries(starts) : [];
+  return {
+    living: entries.filter((entry) => isAlive(entry.pid, entry.startTime)),
+    starts: new Map(counts.filter((pair): pair is [string, number] => Number.isSafeInteger(pair[1]))),
+  };
 }
 
 function isEntry(value: unknown): value is ProcessEntry {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, role, pid } = value as Partial<ProcessEntry>;
+  const { name, role, incarnation, pid } = value as Partial<ProcessEntry>;
+  const isRole = role === 'worker' || role === 'balancer' || role === 'holder';
   // A pid of 0 or below would signal whole groups.
   return (
-    typeof name === 'string' && (role === 'worker' || role === 'balancer') && Number.isInteger(pid) && Number(pid) > 1
+    typeof name === 'string' && isRole && Number.isInteger(incarnation) && Number.isInteger(pid) && Number(pid) > 1
   );
 }
 

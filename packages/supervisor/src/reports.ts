@@ -8,6 +8,7 @@ import type { Health } from './health.ts';
 import type { KeptSessions } from './kept-sessions.ts';
 import type { Keys } from './keys.ts';
 import type { ClusterOptions } from './options.ts';
+import type { Port } from './port.ts';
 import { answerSession, readKill } from './questions.ts';
 import type { ViewLoop } from './view-loop.ts';
 import type { Workers } from './workers.ts';
@@ -19,6 +20,7 @@ export interface ReportsParts {
   readonly loop: ViewLoop;
   readonly workers: Workers;
   readonly balancers: Balancers;
+  readonly port: Port;
   readonly deaths: DeathReports;
   readonly health: Health;
   readonly kept: KeptSessions;
@@ -36,7 +38,11 @@ export class Reports implements ControlHooks {
 
   admit(hello: Hello, peer: Peer): boolean {
     if (hello.role === 'command') return true;
-    if (!this.#isOurs(hello)) return false;
+    if (!this.#isOurs(hello)) {
+      // Of this cluster, and of a life that nobody remembers: it must not stay.
+      if (peer.isProven) peer.send({ kind: 'stop', graceMs: 0 });
+      return false;
+    }
     peer.send(this.#welcome());
     if (!this.#parts.loop.catchUp(peer)) {
       // A worker whose copies are that old holds nothing of worth; its next incarnation joins anew.
@@ -57,7 +63,8 @@ export class Reports implements ControlHooks {
 
   /** The pid too: a forked child of the app that took over the variables is not the worker. */
   #isOurs({ role, name, incarnation, pid }: Hello): boolean {
-    const { workers, balancers } = this.#parts;
+    const { workers, balancers, port } = this.#parts;
+    if (role === 'holder') return port.isHolder(name, incarnation, pid);
     if (role === 'balancer') return balancers.slotOf(name, incarnation)?.running?.pid === pid;
     return workers.lifeOf(name, incarnation)?.life.running.pid === pid;
   }
@@ -84,6 +91,7 @@ export class Reports implements ControlHooks {
         this.#fromBalancer(peer, message);
         return;
       case 'holder':
+        if (message.kind === 'spawned') this.#parts.port.spawned(message);
         return;
       case 'command':
         if (message.kind === 'ask') void this.#answer(peer, message);
@@ -144,6 +152,9 @@ export class Reports implements ControlHooks {
     switch (message.kind) {
       case 'ready':
         balancers.ready(slot);
+        return;
+      case 'spawned':
+        this.#parts.port.spawned(message);
         return;
       case 'reset':
         workers.lifeOf(message.node, message.incarnation)?.life.running.look();

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { LimpetError } from '@limpet/core';
-import { readJson, replaceFile } from './files.ts';
+import { readJson, reasonOf, replaceFile } from './files.ts';
 
 /** Socket paths above this many bytes are cut silently by some Node versions. */
 const socketPathBytesMax = 100;
@@ -29,12 +29,16 @@ export interface RunDirectory {
   readonly cluster: string;
   /** The folder that sessions are saved to at a full stop. */
   readonly saved: string;
+  /** What the running processes were started with. */
+  readonly options: string;
 }
 
 /** What `cluster.json` tells commands in other processes. */
 export interface ClusterFile {
   readonly pid: number;
   readonly startTime: string | null;
+  /** The boot of the machine in which pid and start time mean something. */
+  readonly boot: string | null;
   readonly sockets: string;
   readonly url: string | null;
   readonly adminUrl: string | null;
@@ -51,6 +55,7 @@ export function runDirectoryAt(path: string): RunDirectory {
     processes: at('processes.json'),
     cluster: at('cluster.json'),
     saved: at('sessions'),
+    options: at('options.json'),
   };
 }
 
@@ -77,9 +82,7 @@ export function openRunDirectory(path: string): RunDirectory {
 export function openSocketsFolder(run: RunDirectory): string {
   const inside = join(run.path, 'sockets');
   if (isShort(inside)) return emptyFolder(inside);
-  const { dev, ino } = statSync(run.path, { bigint: true });
-  for (const base of [tmpdir(), '/tmp']) {
-    const folder = join(base, `limpet-${dev.toString(36)}-${ino.toString(36)}`);
+  for (const folder of foldersElsewhere(run)) {
     if (!isShort(`${folder}-XXXXXX`)) continue;
     // The name can be guessed: a folder or link that another user has put there is never used, another name is.
     return isPrivateOrMissing(folder) ? emptyFolder(folder) : mkdtempSync(`${folder}-`);
@@ -88,6 +91,18 @@ export function openSocketsFolder(run: RunDirectory): string {
     dir: run.path,
     why: `its path and that of ${tmpdir()} are too long for sockets (${socketPathBytesMax} bytes)`,
   });
+}
+
+/** Where a cluster of this run directory usually has its sockets: for finding its processes when that note is lost. */
+export const usualSocketsFolders = (run: RunDirectory): readonly string[] => [
+  join(run.path, 'sockets'),
+  ...foldersElsewhere(run),
+];
+
+function foldersElsewhere(run: RunDirectory): readonly string[] {
+  const stat = statSync(run.path, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  return [tmpdir(), '/tmp'].map((base) => join(base, `limpet-${stat.dev.toString(36)}-${stat.ino.toString(36)}`));
 }
 
 const isShort = (folder: string): boolean => Buffer.byteLength(folder) + socketNameBytesMax <= socketPathBytesMax;
@@ -133,9 +148,8 @@ export function writeClusterFile(run: RunDirectory, content: ClusterFile): void 
 export function readClusterFile(run: RunDirectory): ClusterFile | null {
   const content = readJson(run.cluster);
   if (typeof content !== 'object' || content === null) return null;
-  const { pid, startTime, sockets, url, adminUrl } = content as Partial<ClusterFile>;
+  const { pid, startTime, boot, sockets, url, adminUrl } = content as Partial<ClusterFile>;
   if (typeof pid !== 'number' || typeof sockets !== 'string') return null;
-  return { pid, sockets, startTime: startTime ?? null, url: url ?? null, adminUrl: adminUrl ?? null };
+  const supervisor = { pid, startTime: startTime ?? null, boot: boot ?? null };
+  return { ...supervisor, sockets, url: url ?? null, adminUrl: adminUrl ?? null };
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

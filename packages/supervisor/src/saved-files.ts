@@ -9,7 +9,9 @@ import {
   type SessionFileHeader,
   sessionFileHeaderBytes,
 } from '@limpet/transport';
-import { readJson } from './files.ts';
+
+/** Nothing is to be loaded. */
+export const noSavedFiles: SavedFiles = { paths: [], sessions: 0, term: 0, aside: [], isUnsure: false };
 
 /** Why a file is not loaded; also the end of the name that it gets. */
 export type AsideKind = 'damaged' | 'unknown' | 'old';
@@ -42,8 +44,7 @@ export interface SavedFiles {
  * served, so a file is loaded once at most: should the whole cluster die later, no state older than an acknowledged
  * write can come back.
  */
-export function findSavedFiles(folder: string, viewFile: string): SavedFiles {
-  const newest = newestOnDisk(viewFile);
+export function findSavedFiles(folder: string, newest: ViewNumber | null): SavedFiles {
   const paths: string[] = [];
   const aside: AsideFile[] = [];
   let sessions = 0;
@@ -69,11 +70,6 @@ export function findSavedFiles(folder: string, viewFile: string): SavedFiles {
 
 const whyOld = ({ savedAt }: SessionFileHeader): string =>
   `the cluster went on after it was written (${new Date(savedAt).toISOString()}): what it holds may be out of date`;
-
-function newestOnDisk(viewFile: string): ViewNumber | null {
-  const { term, number } = Object(readJson(viewFile)) as Partial<ViewNumber>;
-  return typeof term === 'number' && typeof number === 'number' ? { term, number } : null;
-}
 
 function namesIn(folder: string): readonly string[] {
   try {

@@ -11,6 +11,8 @@ export interface Slot {
   readonly index: number;
   readonly output: OutputFile;
   incarnation: number;
+  /** By this supervisor. */
+  starts: number;
   everReady: boolean;
   firstStartAt: number | null;
   shortLives: number;
@@ -47,6 +49,7 @@ export const newSlot = (id: NodeId, index: number, output: OutputFile): Slot => 
   index,
   output,
   incarnation: 0,
+  starts: 0,
   everReady: false,
   firstStartAt: null,
   shortLives: 0,

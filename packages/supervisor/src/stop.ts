@@ -4,6 +4,8 @@ import type { Running } from './launch.ts';
 
 /** Requests in flight may take this long. Together with the workers' time and the kills it stays below 10 s. */
 export const balancerGraceMs = 6_000;
+/** The holder of the port has nothing to finish. */
+export const holderGraceMs = 500;
 /** What an app does after its last request: its own handlers of the end. */
 export const workerGraceMs = 2_000;
 /** From SIGTERM to SIGKILL for a process that has not ended in its time. */
@@ -22,7 +24,7 @@ export interface Stoppable {
  */
 export async function stopProcesses(
   processes: readonly Stoppable[],
-  role: ControlRole & ('app' | 'balancer'),
+  role: ControlRole & ('app' | 'balancer' | 'holder'),
   control: Control,
   graceMs: number,
   spreadMs = 0,

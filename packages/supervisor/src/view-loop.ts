@@ -9,6 +9,7 @@ import {
   type ViewNumber,
 } from '@limpet/core';
 import type { Control, Peer } from './control.ts';
+import { reasonOf } from './files.ts';
 import type { Views } from './views.ts';
 
 /** How often the membership machine is told that time passes. */
@@ -28,13 +29,12 @@ export interface ViewLoopOptions {
   readonly copies: number;
   readonly keyId: number;
   readonly wanted: readonly NodeId[];
-  /** Terms up to this one have been used, whatever the view file says. */
-  readonly termUsed: number;
 }
 
 /** Runs the membership machine: events in, views to disk and then to everyone. It holds no rules. */
 export class ViewLoop {
-  readonly #membership: Membership;
+  readonly #options: ViewLoopOptions;
+  #membership: Membership | null = null;
   readonly #views: Views;
   readonly #control: Control;
   readonly #hooks: ViewLoopHooks;
@@ -44,17 +44,20 @@ export class ViewLoop {
   #settled: { readonly view: ViewNumber; readonly whole: boolean } | null = null;
 
   constructor(options: ViewLoopOptions, views: Views, control: Control, hooks: ViewLoopHooks) {
-    const { copies, keyId, wanted, termUsed } = options;
-    const term = Math.max(views.lastTerm(), termUsed) + 1;
-    this.#membership = new Membership({ term, copies, keyId, wanted, adopt: null });
+    this.#options = options;
     this.#views = views;
     this.#control = control;
     this.#hooks = hooks;
     this.#timer = setInterval(() => this.step({ kind: 'tick' }), tickMs);
   }
 
+  /** The rules begin to run, under a term that is on disk. `adopt`: the newest view of an earlier supervisor. */
+  begin(term: number, adopt: View | null): void {
+    this.#membership = new Membership({ ...this.#options, term, adopt });
+  }
+
   get view(): View | null {
-    return this.#membership.view;
+    return this.#membership?.view ?? null;
   }
 
   /** Every session has its copies in the present view. */
@@ -76,7 +79,7 @@ export class ViewLoop {
 
   #perform(event: MembershipEvent): void {
     let before = this.view;
-    for (const effect of this.#membership.step(event, performance.now())) {
+    for (const effect of this.#membership?.step(event, performance.now()) ?? []) {
       switch (effect.kind) {
         case 'publish':
           this.#publish(effect.view, before, effect.deaths);
@@ -111,15 +114,15 @@ export class ViewLoop {
   }
 
   /**
-   * The first view of a life must be on disk: its term is what tells this life from the next. A later one that cannot be
-   * written (disk full, folder gone) is published all the same: without it nobody would take over from the dead, and the
-   * next life's term is above every view of this one.
+   * The term of this life is on disk, so the next one's is above every view of this one: a view that cannot be written
+   * (disk full, folder gone) is published all the same. Without it nobody would take over from the dead. Only the very first
+   * view of a cluster must be there: it is what makes the saved sessions of an earlier one old.
    */
   #persist(view: View, before: View | null, deaths: readonly Death[]): number {
     try {
       return this.#views.persist(view, deaths);
     } catch (error) {
-      const why = `the view cannot be written to disk: ${error instanceof Error ? error.message : String(error)}`;
+      const why = `the view cannot be written to disk: ${reasonOf(error)}`;
       if (before === null) this.#hooks.unusable(why);
       else this.#hooks.trouble(why);
       return 0;
@@ -128,7 +131,8 @@ export class ViewLoop {
 
   /** Sends what the peer has not seen; false when it is too far behind to catch up and has to join anew. */
   catchUp(peer: Peer): boolean {
-    const missed = this.#views.missedSince(peer.seen);
+    // Only the newest matters to a balancer: it holds no state that has to pass through each.
+    const missed = this.#views.missedSince(peer.role === 'balancer' ? null : peer.seen);
     if (missed === null) return false;
     if (missed.views.length > 0) peer.send({ kind: 'views', ...missed });
     if (this.#settled !== null) peer.send({ kind: 'settled', ...this.#settled });

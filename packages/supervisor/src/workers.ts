@@ -1,12 +1,13 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Death, formatAddress, lagMsMax, type NodeId, nodeIdAt, type Side } from '@limpet/core';
+import { type Death, formatAddress, lagMsMax, type Member, type NodeId, nodeIdAt, type Side } from '@limpet/core';
+import type { Adopted } from './adopted-process.ts';
 import { decideRestart, longLifeMs } from './back-off.ts';
 import { workerLaunch } from './commands.ts';
-import { takeDeathNote } from './death-note.ts';
+import { type DeathNote, takeDeathNote } from './death-note.ts';
 import { classifyCause, type Ending, formatEnding } from './ending.ts';
 import type { ClusterEvent } from './events.ts';
-import { launch } from './launch.ts';
+import { launch, type Running } from './launch.ts';
 import type { Places } from './places.ts';
 import { type Life, newSlot, type Slot } from './slot.ts';
 import { StartOutput } from './start-output.ts';
@@ -36,7 +37,7 @@ export interface WorkerHooks {
 
 /** Starts the workers, and starts them again when they die. */
 export class Workers {
-  readonly slots: readonly Slot[];
+  readonly #slots: Slot[];
   readonly #places: Places;
   readonly #hooks: WorkerHooks;
   readonly #startOutput: StartOutput;
@@ -47,7 +48,7 @@ export class Workers {
     this.#places = places;
     this.#hooks = hooks;
     this.#startOutput = new StartOutput((node, line) => hooks.emit({ kind: 'output', node, line }));
-    this.slots = Array.from({ length: places.options.nodes }, (_, index) => this.#newSlot(nodeIdAt(index + 1), index));
+    this.#slots = Array.from({ length: places.options.nodes }, (_, index) => this.#newSlot(nodeIdAt(index + 1), index));
   }
 
   #newSlot(id: NodeId, index: number): Slot {
@@ -62,14 +63,57 @@ export class Workers {
     return slot;
   }
 
+  get slots(): readonly Slot[] {
+    return this.#slots;
+  }
+
   /** Those that run. */
   get processes(): readonly Stoppable[] {
     return this.slots.flatMap(({ id, life }) => (life === null ? [] : [{ name: id, running: life.running }]));
   }
 
+  /** Starts those that do not run. */
   startAll(publicPort: number): void {
     this.#publicPort = publicPort;
-    for (const slot of this.slots) this.#start(slot);
+    for (const slot of this.slots) if (slot.life === null) this.#start(slot);
+  }
+
+  /**
+   * Takes over a worker that an earlier supervisor has started. A member of the adopted view is ready and has served;
+   * any other one says itself when it is, and has the time of a start for it.
+   */
+  adopt(node: NodeId, adopted: Adopted, isMember: boolean): void {
+    const known = this.#slots.find(({ id }) => id === node);
+    const slot = known ?? this.#newSlot(node, Number(node.slice(1)) - 1);
+    if (known === undefined) this.#slots.push(slot);
+    const { incarnation } = adopted;
+    slot.incarnation = incarnation;
+    slot.everReady = isMember;
+    slot.firstStartAt = performance.now();
+    slot.life = this.#newLife(slot, adopted);
+    if (isMember) {
+      slot.life.listening = true;
+      slot.life.readyAt = performance.now();
+      clearTimeout(slot.life.timer);
+      slot.life.held.release();
+    }
+    adopted.onDeath((ending) => this.#buried(slot, incarnation, ending));
+  }
+
+  /** A member that died while there was no supervisor: how it ended is known only from the note it may have left. */
+  burial({ id, incarnation }: Member): { readonly death: Death; readonly error: string | null } {
+    const note = this.#takeTraces(id, incarnation);
+    const how = 'while there was no supervisor';
+    const cause = note === null ? 'killed' : 'self';
+    const death: Death = { node: id, incarnation, cause, how, running: note?.running ?? null };
+    return { death, error: note?.error ?? null };
+  }
+
+  /** Removes the sockets that a dead worker has left and takes its note, null when there is none. */
+  #takeTraces(id: NodeId, incarnation: number): DeathNote | null {
+    const address = formatAddress({ id, incarnation });
+    for (const end of ['http', 'copy']) rmSync(join(this.#places.sockets, `${address}.${end}`), { force: true });
+    return takeDeathNote(this.#places.sockets, address);
   }
 
   /** From now on the dead stay dead. */
@@ -108,9 +152,10 @@ export class Workers {
 
   #start(slot: Slot): void {
     if (this.#stopping) return;
-    const { watch, table, options } = this.#places;
+    const { watch, table } = this.#places;
     slot.restart = null;
-    slot.incarnation += 1;
+    slot.incarnation = table.nextIncarnation(slot.id);
+    slot.starts += 1;
     slot.firstStartAt ??= performance.now();
     const incarnation = slot.incarnation;
     const running = launch(workerLaunch(this.#places, slot, this.#publicPort), watch, table, (ending) =>
@@ -120,9 +165,15 @@ export class Workers {
       running.failed.then((reason) => this.#again(slot, null, `it could not be started: ${reason}`));
       return;
     }
-    const dueAt = performance.now() + options.readyTimeoutMs;
-    const timer = setTimeout(() => this.#tooSlow(slot, incarnation, dueAt), options.readyTimeoutMs);
-    slot.life = {
+    slot.life = this.#newLife(slot, running);
+  }
+
+  #newLife(slot: Slot, running: Running): Life {
+    const { readyTimeoutMs } = this.#places.options;
+    const { incarnation } = running;
+    const dueAt = performance.now() + readyTimeoutMs;
+    const timer = setTimeout(() => this.#tooSlow(slot, incarnation, dueAt), readyTimeoutMs);
+    return {
       incarnation,
       running,
       timer,
@@ -156,10 +207,10 @@ export class Workers {
     const life = slot.life;
     if (life === null || life.incarnation !== incarnation) return;
     const at = performance.now();
-    const address = formatAddress({ id: slot.id, incarnation });
-    const note = takeDeathNote(this.#places.sockets, address);
+    const note = this.#takeTraces(slot.id, incarnation);
     // A loop is hung by a request that runs on it, so that request is a suspect; a process is stopped from outside.
-    const isSelf = life.hung?.clock === 'loop';
+    // How a process ended that is not our child may be lost; the note is left only by one that ends of its own.
+    const isSelf = life.hung?.clock === 'loop' || (ending.kind === 'unknown' && note !== null);
     const cause = isSelf ? 'self' : classifyCause(ending, life.signal !== null || this.#stopping);
     const death: Death = {
       node: slot.id,
@@ -170,7 +221,6 @@ export class Workers {
     };
     this.#hooks.died({ slot, life, death, error: note?.error ?? null, at });
     clearTimeout(life.timer);
-    for (const end of ['http', 'copy']) rmSync(join(this.#places.sockets, `${address}.${end}`), { force: true });
     slot.output.finish();
     if (life.readyAt === null) life.held.fail();
     slot.life = null;
@@ -188,7 +238,7 @@ export class Workers {
     slot.shortLives = readyAt !== null && now - readyAt >= longLifeMs ? 0 : slot.shortLives + 1;
     const decision = decideRestart({
       everReady: slot.everReady,
-      starts: slot.incarnation,
+      starts: slot.starts,
       sinceFirstStartMs: now - (slot.firstStartAt ?? now),
       shortLives: slot.shortLives,
     });
