@@ -1,4 +1,5 @@
-import type { RequestId, SessionId } from './ids.ts';
+import { type KeyName, parseKeyName, type RequestId, type SessionId } from './ids.ts';
+import { findKept, keptBy } from './kept.ts';
 import { type Cluster, rank, type Worker } from './model-cluster.test-suite.ts';
 import type { WorkingRecord } from './record.ts';
 
@@ -8,7 +9,11 @@ export interface Tally {
   readonly values: number[];
 }
 
-/** Adds 1 per operation, one operation at a time; repeats an attempt that a death cut off, under the same request id. */
+/**
+ * Adds 1 per operation, one operation at a time. An attempt that a death cut off is repeated under the same request id, as a balancer
+ * does. A keyed client is one that repeats by itself, after a death and when the outcome is unknown: each time under a new
+ * request id, always under the operation's key.
+ */
 export class Client {
   finished = 0;
   stuck = '';
@@ -16,23 +21,33 @@ export class Client {
   readonly id: SessionId;
   readonly tally: Tally;
   readonly operations: number;
+  readonly isKeyed: boolean;
+  #key: KeyName | null = null;
 
-  constructor(cluster: Cluster, id: SessionId, tally: Tally, operations: number) {
+  constructor(cluster: Cluster, id: SessionId, tally: Tally, operations: number, isKeyed: boolean) {
     this.cluster = cluster;
     this.id = id;
     this.tally = tally;
     this.operations = operations;
+    this.isKeyed = isKeyed;
     cluster.at(cluster.random() * 20, () => this.next());
   }
 
   next(): void {
-    if (this.finished < this.operations) this.attempt(this.cluster.requestId(), 1);
+    if (this.finished >= this.operations) return;
+    const request = this.cluster.requestId();
+    // A name of its own is all a key is: that of the operation's first request does.
+    this.#key = this.isKeyed ? parseKeyName(request.slice(-22)) : null;
+    this.attempt(request, 1);
   }
 
   attempt(request: RequestId, attempt: number): void {
     const { cluster, id } = this;
     const view = cluster.balancerView;
-    const again = (n: number) => cluster.at(1 + cluster.random() * 3, () => this.attempt(request, n));
+    const again = (n: number) => {
+      const next = this.isKeyed && n > attempt ? cluster.requestId() : request;
+      cluster.at(1 + cluster.random() * 3, () => this.attempt(next, n));
+    };
     const primary = view ? rank(id, view.ring, view.members)[0] : undefined;
     const worker = primary ? cluster.workers.get(primary) : undefined;
     if (!worker?.alive || !worker.primary.isPrimary(id)) {
@@ -62,6 +77,10 @@ export class Client {
     const unknown = () => {
       over = true;
       cluster.stepPrimary(worker, { kind: 'close', id, request });
+      if (this.isKeyed) {
+        again(attempt + 1);
+        return;
+      }
       this.tally.unknown += 1;
       this.finished += 1;
       this.next();
@@ -78,7 +97,8 @@ export class Client {
           return;
         }
         if (opened.kind !== 'opened') throw new Error(opened.kind);
-        const logged = attempt > 1 ? worker.primary.logged(id, request) : null;
+        const kept = this.#key && opened.record && findKept(opened.record.kept, this.#key, cluster.nowMs);
+        const logged = kept ?? (attempt > 1 ? worker.primary.logged(id, request) : null);
         if (logged) {
           this.stuck = `${worker.id} ${request.slice(-4)} logged`;
           cluster.ask(
@@ -114,6 +134,7 @@ export class Client {
     const old = record.attributes.get('n');
     const value = (old ? (new Uint32Array(old.slice().buffer)[0] ?? 0) : 0) + 1;
     const encoded = new Uint8Array(new Uint32Array([value]).buffer);
+    const keyed = this.#key && { key: this.#key, print: '' };
     const commit = {
       request,
       ordinal: 1,
@@ -121,7 +142,7 @@ export class Client {
       destroy: false,
       carries: [],
       answer: encoded,
-      kept: [],
+      kept: keptBy({ request, keyed, answer: encoded }, [], Number.POSITIVE_INFINITY),
       create: null,
       bury: null,
       at: cluster.nowMs,

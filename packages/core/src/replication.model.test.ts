@@ -42,7 +42,7 @@ function play(options: Options, sessions: number, operations: number) {
       (token) => ({ kind: 'commit', id, commit, token }),
       () => {
         cluster.stepPrimary(worker, { kind: 'close', id, request });
-        for (let c = 0; c < 2; c += 1) clients.push(new Client(cluster, id, tally, operations));
+        for (let c = 0; c < 2; c += 1) clients.push(new Client(cluster, id, tally, operations, c === 1));
       },
     );
   }
