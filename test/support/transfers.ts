@@ -95,31 +95,29 @@ export class Payer {
   }
 }
 
-/** Steps of the moment at which a node is killed, counted from the first order of its round: within the life of an order. */
+/** Steps of the moment at which a node is killed, counted from the first request of its round: within the life of a request. */
 const momentStepMs = 0.5;
 
 /**
- * In each of `rounds` every payer makes `each` transfers, all at once, and the node of one of them is killed while they are under
- * way. The next round begins when every session has its copies again. Resolves with how many kills met an order without answer.
+ * In each of `rounds` starts `send` and kills the node that `victim` names while it is under way. The next round begins when every
+ * session has its copies again.
  */
-export async function transferThroughKills(
+export async function sendThroughKills(
   cluster: Cluster,
-  payers: readonly Payer[],
-  plan: { readonly rounds: number; readonly each: number },
-): Promise<number> {
-  let met = 0;
-  for (let round = 0; round < plan.rounds; round += 1) {
-    const victim = payers[round % payers.length] as Payer;
-    let paying: Promise<unknown> = Promise.resolve();
-    const node = await victim.node();
-    await cluster.kill(node, 'SIGKILL', async () => {
-      paying = Promise.all(payers.map((payer) => payer.transfers(plan.each)));
+  rounds: number,
+  victim: (round: number) => Promise<string>,
+  send: () => Promise<unknown>,
+  atKill: () => void = () => {},
+): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    let sending: Promise<unknown> = Promise.resolve();
+    await cluster.kill(await victim(round), 'SIGKILL', async () => {
+      sending = send();
       const killAt = performance.now() + round * momentStepMs;
       while (performance.now() < killAt) await new Promise(setImmediate);
-      if (payers.some(({ isWaiting }) => isWaiting)) met += 1;
+      atKill();
     });
-    await paying;
+    await sending;
     await cluster.settled(30_000);
   }
-  return met;
 }
