@@ -41,8 +41,19 @@ test('supervisor killed: traffic goes on, status says who still serves, stop end
   const { stderr } = await command('status');
   expect(stderr).toMatch(/LIMPET_UNSUPERVISED/);
   expect(stderr).toMatch(/n1 \d+/);
+  const left = await command('status', '--json');
+  expect(left.code).toBe(1);
+  const nodes = ['n1', 'n2', 'n3', 'n4'].map((id) => expect.objectContaining({ id, health: 'alive', incarnation: 1 }));
+  expect(JSON.parse(left.stdout)).toMatchObject({
+    view: { term: 1 },
+    url: cluster.url,
+    supervisor: null,
+    nodes,
+    error: { code: 'LIMPET_UNSUPERVISED' },
+  });
   const stopped = await command('stop');
   expect([stopped.code, stopped.stdout]).toEqual([0, expect.stringMatching(/the supervisor was gone; ended .*n1/)]);
-  await waitUntil(() => cluster.pids().length === 0, { timeout: 10_000, what: 'every process to end' });
+  expect(cluster.pids()).toEqual([]);
+  await expect(fetch(cluster.url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   client.close();
 });

@@ -1,4 +1,4 @@
-import type { NodeStatus, Status } from '@limpet/supervisor';
+import type { LeftStatus, NodeStatus, Status } from '@limpet/supervisor';
 import { count } from './format-banner.ts';
 import { formatTable } from './format-table.ts';
 
@@ -44,6 +44,21 @@ export function formatStatus(status: ShownStatus): readonly string[] {
     ...nodes.flatMap(formatReason),
     ...nodes.flatMap(({ id, ports }) => ports.map((note) => `${id}: ${note}`)),
     ...formatAdvice(status),
+  ];
+}
+
+/** Lines of `limpet status` for a cluster whose supervisor is gone. */
+export function formatLeft({ url, view, balancers, nodes }: LeftStatus): readonly string[] {
+  const cells = nodes.map(({ id, pid, incarnation, health }) => [id, String(pid ?? '-'), `#${incarnation}`, health]);
+  return [
+    `app ${url ?? '-'}`,
+    [
+      view === null ? 'no view on disk' : `view ${view.term}.${view.number}`,
+      'no supervisor',
+      ...balancers.map(({ id, pid }) => `${id} pid ${pid}`),
+    ].join(' · '),
+    '',
+    ...formatTable(head.slice(0, 4), cells),
   ];
 }
 

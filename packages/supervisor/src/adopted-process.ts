@@ -29,7 +29,10 @@ export function adoptProcess(entry: ProcessEntry, watch: DeathWatch, table: Proc
     table.remove(pid);
     resolveEnded();
   });
-  if (watched === null) return null;
+  if (watched === null) {
+    table.remove(pid);
+    return null;
+  }
   table.add({ ...entry, startTime: watched.startTime });
   return {
     entry,

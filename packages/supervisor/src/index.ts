@@ -1,6 +1,7 @@
 export { askCluster } from './ask.ts';
 export type { Cluster } from './cluster.ts';
 export type { ClusterEvent, DeathReport } from './events.ts';
+export { describeLeft, type LeftStatus } from './left-status.ts';
 export type { AppOptions, ClusterOptions } from './options.ts';
 export { listProcesses, stopOrphans } from './orphans.ts';
 export type { ProcessEntry } from './process-table.ts';
