@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tallyOf } from './support/checker.ts';
@@ -70,29 +70,6 @@ test('a file damaged while the cluster was down: set aside and named, its sessio
   expect(tallyOf(users.map(({ check }) => check))).toMatchObject({ lost: 0, failedReads: 0, acknowledged: 40 });
 });
 
-test('one copy, and files cut or of a format to come: the start goes on, and says what is missing', async () => {
-  const flags = ['--store', 'memory'];
-  const before = await startCluster({ nodes: 2, flags });
-  await createUsers(before.url, 30);
-  await before.stop();
-  const [cut = '', toCome = ''] = savedFiles(before).map((file) => join(before.runDir, 'sessions', file));
-  writeFileSync(cut, readFileSync(cut).subarray(0, 64 + 12 + 20));
-  const bytes = readFileSync(toCome);
-  bytes.writeUInt16BE(7, 8);
-  writeFileSync(toCome, bytes);
-
-  const after = await startCluster({ folder: before.folder, nodes: 2, flags });
-  const aside = after.events.filter(({ event }) => event === 'sessions-set-aside');
-  expect(aside.map(({ why }) => why)).toEqual([
-    expect.stringContaining('format 7, and this version of Limpet reads format 1'),
-    expect.stringMatching(/bytes, \d+ were written/),
-  ]);
-  const loaded = eventOf(after, 'sessions-loaded');
-  expect(loaded?.sessions).toBe(0);
-  expect(loaded?.missing).toBeGreaterThan(0);
-  expect(savedFiles(after).map((file) => file.split('.').at(-1))).toEqual(['damaged', 'unknown']);
-});
-
 test('loaded, written to, then everything is killed at once: the old state does not come back', async () => {
   const first = await startCluster({ nodes: 2 });
   const client = new Client(first.url);
@@ -122,18 +99,17 @@ test('the folder cannot be written: the stop says how many sessions were not sav
   });
 });
 
-test('the first view cannot be written: the start fails, and the next one has the sessions', async () => {
+test('supervisor killed, then `limpet stop`: the workers save by themselves, and the next start has the sessions', async () => {
   const before = await startCluster({ nodes: 2 });
   const client = new Client(before.url);
-  await client.post('/login', 'Eve');
-  await before.stop();
-  const kept = savedFiles(before);
-  const draft = join(before.runDir, 'views.json.new');
-  mkdirSync(draft);
-  const failed = await startCluster({ folder: before.folder, nodes: 2, waitReady: false });
-  expect(await failed.ended()).toBe(1);
-  expect(savedFiles(before)).toEqual(kept);
-  rmSync(draft, { recursive: true });
+  await client.post('/login', 'Uma');
+  before.supervisor.kill('SIGKILL');
+  await waitUntil(() => before.supervisor.signalCode === 'SIGKILL', { what: 'the end of the supervisor' });
+  // Without a supervisor, too, what was acknowledged is kept.
+  await client.post('/api/counter');
+  expect((await runLimpet(['stop', '--run-dir', before.runDir])).code).toBe(0);
+  await waitUntil(() => before.pids().length === 0, { what: 'every process to end' });
+  expect(savedFiles(before).length).toBeGreaterThan(0);
   const after = await startCluster({ folder: before.folder, nodes: 2 });
-  expect((await movedTo(after, client).get('/api/me')).json().name).toBe('Eve');
+  expect((await movedTo(after, client).get('/api/me')).json()).toMatchObject({ name: 'Uma', count: 1 });
 });

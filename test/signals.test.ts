@@ -51,6 +51,8 @@ test('signals: a second SIGINT a second after the first: ends at once with 130, 
   cluster.supervisor.kill('SIGINT');
   expect(await cluster.ended()).toBe(130);
   expect(performance.now() - sentAt).toBeLessThan(2_000);
+  const notSaved = { sessions: 0, unsaved: 1, msg: '1 session not saved: it was ended at once' };
+  expect(cluster.events.find(({ event }) => event === 'sessions-saved')).toMatchObject(notSaved);
   await nothingLeft(cluster);
 });
 
