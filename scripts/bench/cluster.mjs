@@ -26,8 +26,9 @@ export function cpuOf(pid) {
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
-export async function startCluster(env = {}, flags = []) {
-  const runDir = mkdtempSync(join(tmpdir(), 'limpet-bench-'));
+/** `ownRunDir`: one that the caller removes. */
+export async function startCluster(env = {}, flags = [], ownRunDir = null) {
+  const runDir = ownRunDir ?? mkdtempSync(join(tmpdir(), 'limpet-bench-'));
   const began = performance.now();
   const args = ['start', app, '--port', '0', '--admin-port', '0', '--run-dir', runDir, '--log', 'json', ...flags];
   const child = spawn(process.execPath, [bin, ...args], {
@@ -73,7 +74,7 @@ export async function startCluster(env = {}, flags = []) {
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;
-    rmSync(runDir, { recursive: true, force: true });
+    if (ownRunDir === null) rmSync(runDir, { recursive: true, force: true });
   };
   const first = await whole();
   return { url: first.url, lines, status, whole, stop, startedMs: performance.now() - began };

@@ -29,6 +29,7 @@ const death: DeathReport = {
   lost: 0,
   detectedMs: 2.31,
   publishedMs: 2.69,
+  diskMs: 1.4,
   servedAfterMs: 9,
   copiesAfterMs: 140.4,
   backAfterMs: 610,

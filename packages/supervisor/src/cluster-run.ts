@@ -122,7 +122,7 @@ export class ClusterRun implements Cluster {
       parts.views,
       this.#control,
       {
-        published: (view, before, deaths) => this.#published(view, before, deaths),
+        published: (view, before, deaths, diskMs) => this.#published(view, before, deaths, diskMs),
         whole: (view) => this.#deaths.whole(view),
         trouble: this.#places.trouble,
         unusable: (why) => {
@@ -333,9 +333,9 @@ export class ClusterRun implements Cluster {
     else if (this.#phase !== 'stopping') this.#emit({ kind: 'died', report });
   }
 
-  #published(view: View, before: View | null, deaths: readonly Death[]): void {
+  #published(view: View, before: View | null, deaths: readonly Death[], diskMs: number): void {
     this.#kept.published();
-    if (deaths.length > 0) this.#losses.published(view);
+    if (deaths.length > 0) this.#losses.published(view, diskMs);
     this.#health.step({ kind: 'view', view });
     for (const id of view.ring) {
       const incarnation = view.members[id]?.incarnation ?? 0;

@@ -24,7 +24,10 @@ interface Open {
 
 /** What is known of a death in the turn that proves it. */
 export interface FreshDeath {
-  readonly report: Pick<DeathReport, 'node' | 'incarnation' | 'pid' | 'how' | 'cause' | 'error' | 'publishedMs'>;
+  readonly report: Pick<
+    DeathReport,
+    'node' | 'incarnation' | 'pid' | 'how' | 'cause' | 'error' | 'publishedMs' | 'diskMs'
+  >;
   /** Without the dead node. */
   readonly view: View;
   readonly proofAt: number;

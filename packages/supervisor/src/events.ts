@@ -27,6 +27,8 @@ export interface DeathReport {
   readonly detectedMs: number | null;
   /** From the proof until the next view was on disk and sent. */
   readonly publishedMs: number;
+  /** The disk's share of that: both fsyncs of the view file, its own and its folder's. */
+  readonly diskMs: number;
   /** From the signal when it was ours, else from the proof, until a request for one of its users was served. */
   readonly servedAfterMs: number | null;
   /** From the proof until every session had all its copies again. */

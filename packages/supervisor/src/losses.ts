@@ -18,15 +18,15 @@ export interface LossesParts {
 export class Losses {
   readonly #parts: LossesParts;
   #probes = 0;
-  #removedIn: View | null = null;
+  #removedIn: { readonly view: View; readonly diskMs: number } | null = null;
 
   constructor(parts: LossesParts) {
     this.#parts = parts;
   }
 
   /** Told of every view that tells of a death. */
-  published(view: View): void {
-    this.#removedIn = view;
+  published(view: View, diskMs: number): void {
+    this.#removedIn = { view, diskMs: round(diskMs) };
   }
 
   /** The report as far as it is known, null when the dead was no member. */
@@ -35,12 +35,13 @@ export class Losses {
     const { node, incarnation, how, cause } = death;
     const wasMember = loop.isMember(node, incarnation);
     loop.step({ kind: 'died', death });
-    const publishedMs = Math.round((performance.now() - at) * 10) / 10;
+    const publishedMs = round(performance.now() - at);
     deaths.silent(node, false);
-    const view = this.#removedIn;
-    if (!wasMember || view === null) return null;
+    const removed = this.#removedIn;
+    if (!wasMember || removed === null) return null;
+    const { view, diskMs } = removed;
     return deaths.begin({
-      report: { node, incarnation, pid: life.running.pid, how, cause, error, publishedMs },
+      report: { node, incarnation, pid: life.running.pid, how, cause, error, publishedMs, diskMs },
       view,
       proofAt: at,
       signalAt: life.signal?.at ?? null,
@@ -55,13 +56,14 @@ export class Losses {
     const { loop, deaths, hasCopies } = this.#parts;
     const proofAt = performance.now();
     loop.step({ kind: 'adopted', dead: dead.map(({ death }) => death) });
-    const publishedMs = Math.round((performance.now() - proofAt) * 10) / 10;
-    const view = this.#removedIn;
-    if (view === null) return [];
+    const publishedMs = round(performance.now() - proofAt);
+    const removed = this.#removedIn;
+    if (removed === null) return [];
+    const { view, diskMs } = removed;
     return dead.map(({ death, error }) => {
       const { node, incarnation, how, cause } = death;
       return deaths.begin({
-        report: { node, incarnation, pid: null, how, cause, error, publishedMs },
+        report: { node, incarnation, pid: null, how, cause, error, publishedMs, diskMs },
         view,
         proofAt,
         signalAt: null,
@@ -81,3 +83,5 @@ export class Losses {
     return this.#probes;
   }
 }
+
+const round = (ms: number): number => Math.round(ms * 10) / 10;
