@@ -3,7 +3,9 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { nodeIdAt } from '@limpet/core';
 import { describe, expect, test } from 'vitest';
+import { Views } from '../packages/supervisor/src/views.ts';
 import { killSupervisor, startAgain } from './support/adoption.ts';
 import { Client } from './support/client.ts';
 import { type Cluster, startCluster, temporaryFolder } from './support/cluster.ts';
@@ -28,6 +30,13 @@ async function failedStart(cluster: Cluster, flags: readonly string[] = []): Pro
   const started = await startAgain(cluster, { waitReady: false, flags });
   expect(await started.ended(20_000)).toBe(1);
   return started.output();
+}
+
+/** The same browser, with connections of its own: the former ones ended with their balancer. */
+function reopened(client: Client): Client {
+  const fresh = new Client(client.url);
+  for (const [name, value] of client.cookies) fresh.cookies.set(name, value);
+  return fresh;
 }
 
 const pidsOf = async (cluster: Cluster) => (await cluster.status()).nodes.map(({ pid }) => pid);
@@ -194,6 +203,31 @@ describe('a start that must not harm what runs', () => {
 });
 
 describe('the supervisor is killed in the middle', () => {
+  test('after it had written a view and before anybody saw it: everybody gets that view first, then the new ones', async () => {
+    const first = await startCluster();
+    const users = await createUsers(first.url, 40);
+    const before = await first.settled();
+    await killSupervisor(first);
+    const dead = Number(before.nodes[3]?.pid);
+    process.kill(dead, 'SIGKILL');
+    await waitUntil(() => !isRunning(dead), { what: 'the death of n4' });
+    // What a supervisor leaves that has proven this death, and dies before it sends the view.
+    const views = new Views(join(first.runDir, 'views.json'));
+    const newest = views.newest;
+    if (newest === null) throw new Error('no view on disk');
+    const { n4: _, ...members } = newest.members;
+    const ring = newest.ring.filter((id) => id !== 'n4');
+    const death = { node: nodeIdAt(4), incarnation: 1, cause: 'killed', how: 'SIGKILL', running: null } as const;
+    views.persist({ ...newest, number: newest.number + 1, ring, members }, [death]);
+
+    const second = await startAgain(first);
+    const after = await second.settled();
+    expect(after.view?.term).toBe(2);
+    expect(after.nodes.map(({ incarnation }) => incarnation)).toEqual([1, 1, 1, 2]);
+    expect(second.events.filter(({ event }) => event === 'died')).toEqual([]);
+    await checkAll(users);
+  });
+
   test('while it starts the cluster: the next start has it, nobody is left over', async () => {
     const folder = temporaryFolder();
     const first = await startCluster({ folder, waitReady: false });
@@ -245,6 +279,71 @@ describe('the supervisor is killed in the middle', () => {
     expect(isJoint).toBe(true);
     expect(status.nodes[1]).toMatchObject({ incarnation: 2 });
     for (let from = 0; from < users.length; from += 100) await checkAll(users.slice(from, from + 100));
+  });
+});
+
+describe('who comes back', () => {
+  test('a worker that stands still: killed after a second, replaced, nothing lost; the others are not waited for', async () => {
+    const first = await startCluster();
+    const users = await createUsers(first.url, 40);
+    const before = await first.settled();
+    await killSupervisor(first);
+    const pid = Number(before.nodes[2]?.pid);
+    process.kill(pid, 'SIGSTOP');
+    const second = await startAgain(first);
+    expect(second.output()).toContain('n3.1 did not come back to the new supervisor: it is killed');
+    const after = await second.settled();
+    expect(after.nodes.map(({ incarnation }) => incarnation)).toEqual([1, 1, 2, 1]);
+    expect(isRunning(pid)).toBe(false);
+    await checkAll(users);
+  });
+
+  test('all workers stand still: it is the machine, nobody is killed, and when they go on everybody serves', async () => {
+    const first = await startCluster();
+    const users = await createUsers(first.url, 20);
+    const before = await pidsOf(first);
+    await killSupervisor(first);
+    for (const pid of before) process.kill(Number(pid), 'SIGSTOP');
+    const second = await startAgain(first, { waitReady: false });
+    await waitUntil(() => eventOf(second, 'ready'), { what: 'the second start' });
+    for (const pid of before) process.kill(Number(pid), 'SIGCONT');
+    await second.settled();
+    expect(await pidsOf(second)).toEqual(before);
+    await checkAll(users);
+  });
+
+  test('one dies and another stands still: the second may hold the last copies, so it is spared, and they are served', async () => {
+    const first = await startCluster();
+    const users = await createUsers(first.url, 60);
+    const before = await first.settled();
+    const pids = before.nodes.map(({ pid }) => Number(pid));
+    await killSupervisor(first);
+    process.kill(pids[1] ?? 0, 'SIGKILL');
+    process.kill(pids[2] ?? 0, 'SIGSTOP');
+    const second = await startAgain(first, { waitReady: false });
+    await waitUntil(() => eventOf(second, 'adopted'), { what: 'the takeover' });
+    process.kill(pids[2] ?? 0, 'SIGCONT');
+    const after = await second.settled();
+    expect(after.nodes.map(({ incarnation }) => incarnation)).toEqual([1, 2, 1, 1]);
+    await checkAll(users);
+  });
+
+  test('no balancer is left: the port is bound anew', async () => {
+    const first = await startCluster({ balancers: 2 });
+    const users = await createUsers(first.url, 5);
+    const { balancers } = await first.settled();
+    await killSupervisor(first);
+    killAll(balancers.map(({ pid }) => Number(pid)));
+    const second = await startAgain(first, { balancers: 2 });
+    expect(second.url).toBe(first.url);
+    await checkAll(users.map(({ client, check }) => ({ client: reopened(client), check })));
+    // Nobody had to hold it: the supervisor does.
+    const pid = Number((await second.status()).balancers[0]?.pid);
+    process.kill(pid, 'SIGKILL');
+    await waitUntil(async () => {
+      expect((await fetch(first.url, { headers: { connection: 'close' } })).status).toBe(200);
+      return (await second.status()).balancers.every((one) => one.pid !== null && one.pid !== pid);
+    });
   });
 });
 

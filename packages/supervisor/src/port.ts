@@ -30,6 +30,7 @@ export class Port {
   readonly #places: Places;
   readonly #control: Control;
   #listener: Listener | null;
+  #binding: Promise<Listener> | null = null;
   #holder: Running | null = null;
   #output: OutputFile | null = null;
   #isHoldingDue = false;
@@ -48,7 +49,10 @@ export class Port {
 
   /** Starts a process with the listening socket as its descriptor 3. */
   start(what: Launch, onDeath: (ending: Ending) => void): Promise<Started> {
-    const started = this.#start(what, onDeath).catch((error: unknown): Started => ({ failed: reasonOf(error) }));
+    return this.#track(this.#start(what, onDeath).catch((error: unknown): Started => ({ failed: reasonOf(error) })));
+  }
+
+  #track<Result>(started: Promise<Result>): Promise<Result> {
     this.#starting.add(started);
     void started.finally(() => this.#starting.delete(started));
     return started;
@@ -57,11 +61,26 @@ export class Port {
   async #start(what: Launch, onDeath: (ending: Ending) => void): Promise<Started> {
     const started = this.#listener === null ? await this.#startElsewhere(what, onDeath) : null;
     if (started !== null) return started;
-    // Nobody is left who has the socket, so the port is free.
-    this.#listener ??= await bindPort(this.#places.options.host, this.number);
+    const { fd } = this.#listener ?? (await this.#bind());
     const { watch, table } = this.#places;
-    const running = launch({ ...what, fds: [this.#listener.fd] }, watch, table, onDeath);
+    const running = launch({ ...what, fds: [fd] }, watch, table, onDeath);
     return 'failed' in running ? { failed: await running.failed } : running;
+  }
+
+  /** Nobody is left who has the socket, so the port is free. Two that are started at once share what is bound. */
+  #bind(): Promise<Listener> {
+    this.#binding ??= bindPort(this.#places.options.host, this.number).then(
+      (listener) => {
+        if (this.#isClosed) listener.close();
+        this.#listener = listener;
+        return listener;
+      },
+      (error: unknown) => {
+        this.#binding = null;
+        throw error;
+      },
+    );
+    return this.#binding;
   }
 
   /** Null when nobody who has the socket answers. */
@@ -135,9 +154,10 @@ export class Port {
     this.#output ??= this.#places.openOutput(holderName, (line) => this.#places.trouble(`${holderName}: ${line}`));
     const incarnation = this.#places.table.nextIncarnation(holderName);
     const what = holderLaunch(this.#places, incarnation, this.#output.fd);
-    const started = await this.start(what, () => this.#holderDied());
+    const started = await this.#track(this.#startElsewhere(what, () => this.#holderDied()));
     this.#isHoldingDue = false;
-    if ('failed' in started) {
+    if (started === null) this.#holdLater();
+    else if ('failed' in started) {
       this.#places.trouble(`nothing holds port ${this.number} besides the balancers: ${started.failed}`);
       this.#holdLater();
     } else if (!started.dead) this.#holder = started;
