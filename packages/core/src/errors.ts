@@ -259,6 +259,12 @@ export const errorTable = {
     status: null,
     text: 'no cluster runs in {dir}: start one with `limpet start`, or name its directory with --run-dir',
   },
+  LIMPET_DRILL: {
+    fault: 'operator',
+    retryable: false,
+    status: null,
+    text: 'the drill cannot go on: {why}',
+  },
   LIMPET_UNKNOWN_NODE: {
     fault: 'operator',
     retryable: false,

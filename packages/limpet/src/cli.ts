@@ -3,6 +3,7 @@ import { ownCopy } from './app-copy.ts';
 import { type FlagKind, parseArguments } from './arguments.ts';
 import type { Command, ExitCode } from './command.ts';
 import { check } from './commands/check.ts';
+import { drill } from './commands/drill.ts';
 import { kill } from './commands/kill.ts';
 import { session } from './commands/session.ts';
 import { start } from './commands/start.ts';
@@ -13,7 +14,7 @@ import { flagOf, options } from './options.ts';
 import { formatError, openScreen, type Screen } from './screen.ts';
 import { didYouMean } from './suggest.ts';
 
-export const commands: readonly Command[] = [start, status, kill, stop, session, check];
+export const commands: readonly Command[] = [start, status, kill, stop, session, check, drill];
 
 /** Errors that are the caller's: exit code 2. */
 const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto';
+import { unreachable } from '@limpet/core';
+import type { DeathReport, NodeStatus, Status } from '@limpet/supervisor';
+import type { DrillCluster } from './cluster.ts';
+import type { Load } from './load.ts';
+import type { Outage, Outages } from './outages.ts';
+import type { Random } from './random.ts';
+import { type Ground, Visit } from './visit.ts';
+
+/** Every way to hurt a cluster that the drill knows, and how often it is chosen against the others. */
+export const faultWeights = {
+  kill: 60,
+  crash: 10,
+  block: 6,
+  pause: 8,
+  hang: 3,
+  balancer: 5,
+  double: 0,
+} as const;
+
+export type FaultKind = keyof typeof faultWeights;
+export const faultKinds = Object.keys(faultWeights) as readonly FaultKind[];
+
+/** What each does, for people. */
+export const faultMeanings: Readonly<Record<FaultKind, string>> = {
+  kill: 'SIGKILL for a worker',
+  crash: 'a request that ends its worker: exit, throw, abort',
+  block: "a request that blocks its worker's loop",
+  pause: 'SIGSTOP for a worker, SIGCONT before it counts as hung',
+  hang: 'SIGSTOP for a worker until the cluster kills it',
+  balancer: 'SIGKILL for a balancer',
+  double: 'SIGKILL for two workers at once; needs --copies 3',
+};
+
+/** Where a fault is made. */
+export interface Scene {
+  readonly cluster: DrillCluster;
+  readonly load: Load;
+  readonly ground: Ground;
+  readonly outages: Outages;
+  readonly random: Random;
+}
+
+/** One fault and what came of it. Times are milliseconds. */
+export interface FaultRecord {
+  readonly kind: FaultKind;
+  /** The incarnations it was meant for. */
+  readonly victims: readonly string[];
+  /** Worker processes that died of it. */
+  readonly deaths: number;
+  /** Processes killed, workers and others. */
+  readonly kills: number;
+  /** From the fault until one of its users was served again; null where the fault takes nothing away. */
+  readonly firstSuccessMs: number | null;
+  readonly settledMs: number;
+  /** The cluster's own figures of each death. */
+  readonly reports: readonly TimedReport[];
+}
+
+/** A death as the cluster tells it, with what only the drill knows. */
+export interface TimedReport {
+  readonly report: DeathReport;
+  /** From the signal to the proof, by the machine's clock; null when the signal was not the drill's. */
+  readonly detectedMs: number | null;
+}
+
+/** Users of a node who ask at once after a fault. */
+const nudged = 8;
+const pauseMs = { least: 50, most: 900 } as const;
+const blockMs = { least: 100, most: 1_500 } as const;
+/** Longer than any hung process is let live. */
+const hangMs = 20_000;
+const lookMs = 20;
+
+/** Makes the fault, waits until the cluster is settled again, and tells what came of it. */
+export async function makeFault(kind: FaultKind, scene: Scene): Promise<FaultRecord> {
+  const before = await scene.cluster.status();
+  const began = performance.now();
+  const wallBegan = Date.now();
+  const done = await perform(kind, scene, before);
+  const after = await scene.cluster.settled(done.gone);
+  const settledMs = performance.now() - began;
+  scene.outages.end();
+  const deaths = after.nodes.filter(({ id, incarnation }) => incarnation !== nodeOf(before, id)?.incarnation);
+  const reports = after.lastDeaths
+    .filter(({ at, node }) => at >= wallBegan - 1 && deaths.some(({ id }) => id === node))
+    .map((report) => ({ report, detectedMs: done.signalAt === null ? null : report.at - done.signalAt }));
+  const kills = Math.max(deaths.length, 0) + done.otherKills;
+  const firstSuccessMs = done.outage?.firstSuccessMs ?? null;
+  return { kind, victims: done.victims, deaths: deaths.length, kills, firstSuccessMs, settledMs, reports };
+}
+
+interface Done {
+  readonly victims: readonly string[];
+  /** Processes that must be gone before the cluster counts as settled. */
+  readonly gone: readonly number[];
+  readonly outage: Outage | null;
+  /** Milliseconds since the epoch at which the drill sent SIGKILL to the victims; null: it did not. */
+  readonly signalAt: number | null;
+  /** Processes killed that are no workers. */
+  readonly otherKills: number;
+}
+
+function perform(kind: FaultKind, scene: Scene, status: Status): Promise<Done> {
+  switch (kind) {
+    case 'kill':
+      return kill(scene, status, 1);
+    case 'double':
+      return kill(scene, status, 2);
+    case 'crash':
+      return crash(scene);
+    case 'block':
+      return block(scene);
+    case 'pause':
+      return pause(scene, status);
+    case 'hang':
+      return hang(scene, status);
+    case 'balancer':
+      return killBalancer(scene, status);
+    default:
+      return unreachable(kind);
+  }
+}
+
+const addressOf = ({ id, incarnation }: NodeStatus): string => `${id}.${incarnation}`;
+const nodeOf = (status: Status, id: string): NodeStatus | undefined => status.nodes.find((node) => node.id === id);
+
+function drawNodes(
+  { random }: Scene,
+  { nodes }: Status,
+  count: number,
+): readonly (NodeStatus & { readonly pid: number })[] {
+  const left = nodes.filter((node): node is NodeStatus & { readonly pid: number } => node.pid !== null);
+  const drawn: (NodeStatus & { readonly pid: number })[] = [];
+  while (drawn.length < count && left.length > 0) drawn.push(...left.splice(random.whole(0, left.length - 1), 1));
+  return drawn;
+}
+
+async function kill(scene: Scene, status: Status, count: number): Promise<Done> {
+  const victims = drawNodes(scene, status, count);
+  const addresses = victims.map(addressOf);
+  const outage = scene.outages.begin(addresses, performance.now());
+  const signalAt = Date.now();
+  for (const { pid } of victims) process.kill(pid, 'SIGKILL');
+  scene.load.nudge(addresses, nudged);
+  return { victims: addresses, gone: victims.map(({ pid }) => pid), outage, signalAt, otherKills: 0 };
+}
+
+/** Somebody of whom nothing is expected any more after this: signed in, so that it is known which node it hits. */
+async function signIn({ ground }: Scene): Promise<Visit> {
+  const visit = new Visit(ground, `x${randomBytes(6).toString('hex')}`);
+  await visit.login();
+  return visit;
+}
+
+/** The path is another one each time: a route that ended a node is refused for a while. */
+function askForFault({ ground }: Scene, visit: Visit, name: string) {
+  const path = `/${ground.door}/${name.replace('?', `/${randomBytes(6).toString('hex')}?`)}`;
+  return ground.client.ask({ method: 'GET', path, cookie: visit.cookie });
+}
+
+async function crash(scene: Scene): Promise<Done> {
+  const visit = await signIn(scene);
+  const victims = visit.by === null ? [] : [visit.by];
+  const outage = scene.outages.begin(victims, performance.now());
+  const way = scene.random.pick(['exit?', 'throw?', 'abort?']) ?? 'exit?';
+  const answer = askForFault(scene, visit, way);
+  scene.load.nudge(victims, nudged);
+  const reply = await answer;
+  // Every way to say that it was not done, or that nobody knows, is right; that it worked is not.
+  if (reply.kind !== 'answer' || reply.outcome === null) scene.ground.tally.note(`crash: ${JSON.stringify(reply)}`);
+  return { victims, gone: [], outage, signalAt: null, otherKills: 0 };
+}
+
+async function block(scene: Scene): Promise<Done> {
+  const visit = await signIn(scene);
+  const ms = scene.random.whole(blockMs.least, blockMs.most);
+  const reply = await askForFault(scene, visit, `block?ms=${ms}`);
+  if (reply.kind !== 'answer' || reply.status !== 200) {
+    scene.ground.tally.failedIdempotent += 1;
+    scene.ground.tally.note(`block for ${ms} ms: ${JSON.stringify(reply)}`);
+  }
+  await visit.logout();
+  return { victims: visit.by === null ? [] : [visit.by], gone: [], outage: null, signalAt: null, otherKills: 0 };
+}
+
+async function pause(scene: Scene, status: Status): Promise<Done> {
+  const victims = drawNodes(scene, status, 1);
+  const addresses = victims.map(addressOf);
+  for (const { pid } of victims) process.kill(pid, 'SIGSTOP');
+  await sleep(scene.random.whole(pauseMs.least, pauseMs.most));
+  // A pause that the cluster may not end: whoever is gone was taken for dead.
+  for (const { pid } of victims) process.kill(pid, 'SIGCONT');
+  return { victims: addresses, gone: [], outage: null, signalAt: null, otherKills: 0 };
+}
+
+async function hang(scene: Scene, status: Status): Promise<Done> {
+  const victims = drawNodes(scene, status, 1);
+  const addresses = victims.map(addressOf);
+  const outage = scene.outages.begin(addresses, performance.now());
+  for (const { pid } of victims) process.kill(pid, 'SIGSTOP');
+  scene.load.nudge(addresses, nudged);
+  const endsAt = performance.now() + hangMs;
+  const isThere = async (): Promise<boolean> => {
+    const { nodes } = await scene.cluster.status();
+    return victims.some(({ pid }) => nodes.some((node) => node.pid === pid));
+  };
+  while (performance.now() < endsAt && (await isThere())) await sleep(lookMs);
+  for (const { pid } of victims) continueIfThere(pid);
+  return { victims: addresses, gone: [], outage, signalAt: null, otherKills: 0 };
+}
+
+function continueIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT');
+  } catch {
+    // Killed, as it should be.
+  }
+}
+
+async function killBalancer(scene: Scene, { balancers }: Status): Promise<Done> {
+  const victim = scene.random.pick(balancers.filter(({ pid }) => pid !== null));
+  const pid = victim?.pid ?? null;
+  if (victim === null || pid === null) return { victims: [], gone: [], outage: null, signalAt: null, otherKills: 0 };
+  const outage = scene.outages.begin(null, performance.now());
+  process.kill(pid, 'SIGKILL');
+  return { victims: [victim.id], gone: [pid], outage, signalAt: null, otherKills: 1 };
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

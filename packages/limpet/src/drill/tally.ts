@@ -1,0 +1,86 @@
+import { unreachable } from '@limpet/core';
+import type { Anomaly } from './anomaly.ts';
+import type { Entry } from './history.ts';
+import { Samples } from './samples.ts';
+
+/** Notes and proofs kept; the counts go on. */
+const notesMax = 20;
+const evidenceMax = 20;
+
+/** One impossible answer, and the requests of its session before it. */
+export interface Evidence {
+  readonly anomaly: Anomaly;
+  readonly user: string;
+  readonly entries: readonly Entry[];
+}
+
+/** What the clients of a drill have seen. */
+export class Tally {
+  requests = 0;
+  /** GETs that did not get their answer, whatever a browser would have tried. */
+  failedIdempotent = 0;
+  /** Writes that were acknowledged. */
+  acknowledged = 0;
+  /** Writes under an Idempotency-Key, sent again until their answer came. */
+  keyed = 0;
+  /** Writes answered `not-executed`: nothing was lost, the client had to send them again. */
+  refused = 0;
+  /** Writes of which nobody can say whether they ran. */
+  unknown = 0;
+  /** Writes that ran and whose answer was lost. */
+  executed = 0;
+  /** Exchanges that ended with the balancer that carried them. */
+  cutByBalancer = 0;
+  lostWrites = 0;
+  doubledEffects = 0;
+  lostSessions = 0;
+  /** Answers that no order of events explains, beyond the three above. */
+  otherAnomalies = 0;
+  /** Answers that were not checked, as too many orders were possible. */
+  undecided = 0;
+  /** Answers checked against the history of their session. */
+  checked = 0;
+  sessions = 0;
+  readonly latency = new Samples();
+  readonly notes: string[] = [];
+  readonly evidence: Evidence[] = [];
+
+  note(text: string): void {
+    if (this.notes.length < notesMax) this.notes.push(text);
+  }
+
+  add(anomaly: Anomaly, user: string, entries: readonly Entry[]): void {
+    if (this.evidence.length < evidenceMax) this.evidence.push({ anomaly, user, entries });
+    switch (anomaly.kind) {
+      case 'lost':
+        this.lostWrites += anomaly.count;
+        return;
+      case 'doubled':
+        this.doubledEffects += anomaly.count;
+        return;
+      case 'lost-session':
+        this.lostSessions += anomaly.count;
+        return;
+      case 'undecided':
+        this.undecided += 1;
+        return;
+      case 'resurrected':
+      case 'foreign':
+      case 'reordered':
+      case 'torn':
+        this.otherAnomalies += 1;
+        return;
+      default:
+        unreachable(anomaly.kind);
+    }
+  }
+
+  /** Nothing was lost, doubled or failed, and something was looked at. */
+  get isWhole(): boolean {
+    const { failedIdempotent, lostWrites, doubledEffects, lostSessions, otherAnomalies, undecided } = this;
+    return (
+      failedIdempotent + lostWrites + doubledEffects + lostSessions + otherAnomalies + undecided === 0 &&
+      this.checked > 0
+    );
+  }
+}
