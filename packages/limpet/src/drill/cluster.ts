@@ -60,9 +60,11 @@ export class DrillCluster {
     this.#supervisor = child;
     const endsAt = performance.now() + readyMs;
     while (performance.now() < endsAt && child.exitCode === null && child.signalCode === null) {
-      const status = await askCluster(this.runDir, 'status', null).catch(() => null);
-      this.#status = status as Status | null;
-      if (this.#status?.supervisor.pid === child.pid && isSettled(this.#status)) return this.#status;
+      const status = (await askCluster(this.runDir, 'status', null).catch(() => null)) as Status | null;
+      if (status !== null && status.supervisor.pid === child.pid && isSettled(status)) {
+        this.#status = status;
+        return status;
+      }
       await sleep(lookMs);
     }
     throw new LimpetError('LIMPET_DRILL', { why: `the cluster did not start:\n${this.#tail()}` });
