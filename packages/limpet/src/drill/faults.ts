@@ -71,6 +71,8 @@ const blockMs = { least: 100, most: 1_500 } as const;
 /** Longer than any hung process is let live. */
 const hangMs = 20_000;
 const lookMs = 20;
+/** Nobody was served for so long: the figure stays unknown. */
+const firstSuccessMsMax = 5_000;
 
 /** Makes the fault, waits until the cluster is settled again, and tells what came of it. */
 export async function makeFault(kind: FaultKind, scene: Scene): Promise<FaultRecord> {
@@ -79,15 +81,22 @@ export async function makeFault(kind: FaultKind, scene: Scene): Promise<FaultRec
   const wallBegan = Date.now();
   const done = await perform(kind, scene, before);
   const after = await scene.cluster.settled(done.gone);
+  if (done.outage !== null) await waitForSuccess(done.outage);
   const settledMs = performance.now() - began;
   scene.outages.end();
   const deaths = after.nodes.filter(({ id, incarnation }) => incarnation !== nodeOf(before, id)?.incarnation);
   const reports = after.lastDeaths
     .filter(({ at, node }) => at >= wallBegan - 1 && deaths.some(({ id }) => id === node))
     .map((report) => ({ report, detectedMs: done.signalAt === null ? null : report.at - done.signalAt }));
-  const kills = Math.max(deaths.length, 0) + done.otherKills;
+  const kills = deaths.length + done.otherKills;
   const firstSuccessMs = done.outage?.firstSuccessMs ?? null;
   return { kind, victims: done.victims, deaths: deaths.length, kills, firstSuccessMs, settledMs, reports };
+}
+
+/** The first success may come later than the settled view: someone has to ask. */
+async function waitForSuccess(outage: Outage): Promise<void> {
+  const endsAt = performance.now() + firstSuccessMsMax;
+  while (outage.firstSuccessMs === null && performance.now() < endsAt) await sleep(lookMs);
 }
 
 interface Done {
@@ -108,7 +117,7 @@ function perform(kind: FaultKind, scene: Scene, status: Status): Promise<Done> {
     case 'double':
       return kill(scene, status, 2);
     case 'crash':
-      return crash(scene);
+      return crash(scene, status);
     case 'block':
       return block(scene);
     case 'pause':
@@ -159,7 +168,7 @@ function askForFault({ ground }: Scene, visit: Visit, name: string) {
   return ground.client.ask({ method: 'GET', path, cookie: visit.cookie });
 }
 
-async function crash(scene: Scene): Promise<Done> {
+async function crash(scene: Scene, status: Status): Promise<Done> {
   const visit = await signIn(scene);
   const victims = visit.by === null ? [] : [visit.by];
   const outage = scene.outages.begin(victims, performance.now());
@@ -169,7 +178,11 @@ async function crash(scene: Scene): Promise<Done> {
   const reply = await answer;
   // Every way to say that it was not done, or that nobody knows, is right; that it worked is not.
   if (reply.kind !== 'answer' || reply.outcome === null) scene.ground.tally.note(`crash: ${JSON.stringify(reply)}`);
-  return { victims, gone: [], outage, signalAt: null, otherKills: 0 };
+  const wasRun = reply.kind !== 'answer' || reply.outcome !== 'not-executed';
+  const gone = status.nodes
+    .filter((node) => wasRun && victims.includes(addressOf(node)))
+    .flatMap(({ pid }) => pid ?? []);
+  return { victims, gone, outage, signalAt: null, otherKills: 0 };
 }
 
 async function block(scene: Scene): Promise<Done> {
