@@ -4,6 +4,9 @@ export interface Status {
   readonly url: string;
   readonly admin: { readonly url: string };
   readonly settled: boolean;
+  readonly unprotected: number;
+  readonly lost: number;
+  readonly unheld: number;
   readonly supervisor: { readonly pid: number };
   readonly balancers: readonly { readonly id: string; readonly pid: number | null }[];
   /** What came of each death, the newest last. */

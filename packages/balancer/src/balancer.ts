@@ -227,6 +227,7 @@ export class Balancer {
       inFlight,
       promoted: 0,
       bytes: 0,
+      unheld: 0,
     });
   }
 

@@ -40,6 +40,7 @@ export class CopyMachine {
   #barrier: ViewNumber | null = null;
   #appSwept: ViewNumber | null = null;
   #sweep: Iterator<SessionId> | null = null;
+  #sweptView: ViewNumber | null = null;
   #nowMs = 0;
   #offeredAtMs = 0;
   #effects: CopyEffect[] = [];
@@ -68,6 +69,16 @@ export class CopyMachine {
   /** Sessions whose primary has not confirmed that it holds them. */
   get unconfirmed(): number {
     return this.#copies.unconfirmed.size;
+  }
+
+  /** Copies of sessions this member is primary of, not taken over by its app's loop yet. */
+  get orphans(): number {
+    return this.#copies.countOrphans();
+  }
+
+  /** The newest view that every copy has been brought to. */
+  get sweptView(): ViewNumber | null {
+    return this.#sweptView;
   }
 
   /** Copies that the current view made this member primary of. */
@@ -301,6 +312,7 @@ export class CopyMachine {
       if (next.done === true) {
         this.#sweep = null;
         this.#copies.views.forgetFormer();
+        this.#sweptView = this.#copies.views.current;
         break;
       }
       const copy = this.#copies.advance(next.value);

@@ -9,6 +9,7 @@ export * from './idempotency-key.ts';
 export * from './ids.ts';
 export * from './kept.ts';
 export * from './lifetimes.ts';
+export * from './loss-ledger.ts';
 export * from './membership.ts';
 export * from './messages.ts';
 export * from './primary.ts';

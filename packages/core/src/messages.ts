@@ -192,6 +192,25 @@ export interface Death {
   readonly running: readonly RequestId[] | null;
 }
 
+/** Sessions of one primary that the same other members hold. */
+export interface Holding {
+  /** Addresses (`n2.1`) of the other members that hold these sessions, sorted; none: this primary alone. */
+  readonly holders: readonly string[];
+  readonly sessions: number;
+}
+
+/** What one side of a worker says of the sessions there, so that what goes with it can be counted (loss-ledger.ts). */
+export interface CustodyReport {
+  /** The view its records had been brought to. */
+  readonly view: ViewNumber;
+  /** Of the app's loop: the sessions it is primary of, by who else holds them. */
+  readonly holdings: readonly Holding[];
+  /** Of the keeper: copies that the view made this member primary of, not taken over by its app's loop yet. */
+  readonly orphans: number;
+  /** Nothing of this had changed for a while when it was said. */
+  readonly isSteady: boolean;
+}
+
 /** Which part of a process holds the control link. A worker has two: its app loop and its keeper thread (P8). A holder keeps the listening socket open. */
 export type ControlRole = 'app' | 'keeper' | 'balancer' | 'holder' | 'command';
 
@@ -296,7 +315,10 @@ export type ToSupervisor =
       readonly inFlight: number;
       readonly promoted: number;
       readonly bytes: number;
+      /** Sessions that users asked for, with an id once given out, and that no member held any more. */
+      readonly unheld: number;
     }
+  | (CustodyReport & { readonly kind: 'custody' })
   /** Of a keeper, every `beatMs` (P8): its process runs. `turns` changes while the app's loop comes round. `inspected`: a debugger is open. */
   | { readonly kind: 'beat'; readonly turns: number; readonly inspected: boolean }
   | { readonly kind: 'restored'; readonly sequence: number; readonly report: RestoreReport }

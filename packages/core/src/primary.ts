@@ -1,9 +1,9 @@
 import type { NodeId, RequestId, SessionId } from './ids.ts';
-import type { Commit, FromCopySide, FromOwnKeeper, LogEntry } from './messages.ts';
+import type { Commit, FromCopySide, FromOwnKeeper, Holding, LogEntry } from './messages.ts';
 import { advance } from './primary/advance.ts';
 import { claimed, claimOffered, create, offered, open } from './primary/claim.ts';
 import { commitHere } from './primary/commit.ts';
-import { countUnprotected, type Holding, listHoldings } from './primary/custody.ts';
+import { countUnprotected, listHoldings } from './primary/custody.ts';
 import type { PrimaryEffect, PrimaryEvent, Token } from './primary/events.ts';
 import { close, forward, handDown } from './primary/former.ts';
 import { acknowledge, deliver, flushDelivered, wait } from './primary/gate.ts';
@@ -18,7 +18,6 @@ import type { SavedSession } from './saved.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, numberOf, type View } from './view.ts';
 
-export type { Holding } from './primary/custody.ts';
 export type { PrimaryEffect, PrimaryEvent, Settled, Token } from './primary/events.ts';
 
 /**

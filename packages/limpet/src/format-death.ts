@@ -32,13 +32,13 @@ export function formatKill(death: DeathReport): readonly string[] {
 const promotedMs = (death: DeathReport): number | null =>
   death.detectedMs === null ? null : death.detectedMs + death.publishedMs;
 
-function formatTaken({ sessions, took, lost }: DeathReport): string {
+function formatTaken({ sessions, took, lost, lostIsExact }: DeathReport): string {
   if (sessions === null) return 'sessions not counted';
   const parts = Object.entries(took)
     .filter(([, n]) => n > 0)
     .sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
     .map(([node, n]) => `${node} ${n}`);
-  if (lost !== null && lost > 0) parts.push(`lost ${lost}`);
+  if (lost !== null && lost > 0) parts.push(`lost ${lostIsExact ? '' : 'about '}${lost}`);
   const total = count(sessions, 'session');
   return parts.length === 0 ? total : `${total}: ${parts.join(', ')}`;
 }

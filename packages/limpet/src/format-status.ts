@@ -4,7 +4,10 @@ import { formatTable } from './format-table.ts';
 
 /** The part of a status that the table shows. */
 export interface ShownStatus
-  extends Pick<Status, 'view' | 'settled' | 'unprotected' | 'url' | 'admin' | 'store' | 'copies'> {
+  extends Pick<
+    Status,
+    'view' | 'settled' | 'unprotected' | 'lost' | 'lostIsExact' | 'url' | 'admin' | 'store' | 'copies'
+  > {
   readonly supervisor: Pick<Status['supervisor'], 'pid'>;
   readonly balancers: readonly Pick<Status['balancers'][number], 'id' | 'pid'>[];
   readonly nodes: readonly ShownNode[];
@@ -43,6 +46,7 @@ export function formatStatus(status: ShownStatus): readonly string[] {
     ...formatTable(head, nodes.map(cellsOf)),
     ...nodes.flatMap(formatReason),
     ...nodes.flatMap(({ id, ports }) => ports.map((note) => `${id}: ${note}`)),
+    ...formatLoss(status),
     ...formatAdvice(status),
   ];
 }
@@ -81,6 +85,13 @@ function formatReason({ id, health, reason, givenUp }: ShownNode): readonly stri
   if (reason === null) return [];
   if (health === 'suspect') return [`${id} is suspect: ${reason}`];
   return [givenUp ? `${id} stays down: ${reason}` : `${id} was started anew: ${reason}`];
+}
+
+function formatLoss({ lost, lostIsExact }: ShownStatus): readonly string[] {
+  if (lost === 0) return [];
+  return [
+    `lost ${lostIsExact ? '' : 'about '}${count(lost, 'session')} with all their copies since the supervisor began`,
+  ];
 }
 
 /** What the number of nodes means for a death. */

@@ -27,6 +27,7 @@ const death: DeathReport = {
   sessions: 151,
   took: { n4: 50, n1: 52, n3: 49 },
   lost: 0,
+  lostIsExact: true,
   detectedMs: 2.31,
   publishedMs: 2.69,
   diskMs: 1.4,
@@ -121,6 +122,8 @@ test('status: a node is suspect: what it is suspected of, not that it was starte
     ...{
       settled: true,
       unprotected: 0,
+      lost: 0,
+      lostIsExact: true,
       store: 'buddy',
       copies: 2,
       url: '',
@@ -138,7 +141,7 @@ test('status: a node is suspect: what it is suspected of, not that it was starte
 
 test('status: a node is down: its reason stands below the table', () => {
   const up = { id: 'n1', pid: 10, incarnation: 1, health: 'alive', mode: 'ready', version: 'v1', inFlight: 0 } as const;
-  const facts = { settled: false, unprotected: 3, store: 'buddy', copies: 2 } as const;
+  const facts = { settled: false, unprotected: 3, lost: 0, lostIsExact: true, store: 'buddy', copies: 2 } as const;
   const lines = formatStatus({
     ...facts,
     view: { term: 1, number: 7 },

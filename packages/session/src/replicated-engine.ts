@@ -3,6 +3,7 @@ import {
   type FromCopySide,
   type FromOwnKeeper,
   findKept,
+  type Holding,
   type KeyName,
   keptBy,
   LimpetError,
@@ -31,6 +32,8 @@ export const tickMs = 50;
 export const sliceMs = 1.5;
 /** Records per step of a slice. */
 export const sweepBudget = 25;
+/** Ids remembered as counted that nobody held. */
+const missedMax = 10_000;
 /** A view is reported done again this often, in milliseconds: the supervisor may have been down (P9). */
 const reportAgainMs = 250;
 
@@ -109,6 +112,8 @@ export class ReplicatedEngine implements Engine {
   readonly #ordinals = new Map<RequestId, number>();
   readonly #timer: NodeJS.Timeout;
   #slice: NodeJS.Immediate | null = null;
+  readonly #missed = new Set<SessionId>();
+  #unheld = 0;
   #token = 0;
   /** The answer to the token being asked for, when it came within the same step. */
   #instant: Answer | null = null;
@@ -147,6 +152,16 @@ export class ReplicatedEngine implements Engine {
     for (const session of this.#machine.allToSave()) yield { ...session, primary: node };
   }
 
+  /** Who else holds the sessions that this loop is primary of, and a number that goes up when that may have changed. */
+  get custody(): { readonly holdings: readonly Holding[]; readonly changes: number } {
+    return { holdings: this.#machine.holdings, changes: this.#machine.holdingsChanges };
+  }
+
+  /** Sessions that requests asked for, with a genuine id, and that no member held: ended long ago, or lost. */
+  get unheld(): number {
+    return this.#unheld;
+  }
+
   isPrimary(id: SessionId): boolean {
     return this.#machine.isPrimary(id);
   }
@@ -183,9 +198,12 @@ export class ReplicatedEngine implements Engine {
 
   open(id: SessionId, request: RequestId): Held | null | Promise<Held | null> {
     const opened = this.#ask(id, (token) => ({ kind: 'open', id, request, token }));
-    return opened instanceof Promise
-      ? opened.then((answer) => this.#usable(this.#opened(answer)))
-      : this.#usable(this.#opened(opened));
+    const use = (answer: Answer | null): Held | null => {
+      const record = this.#opened(answer);
+      if (record === null) this.#miss(id);
+      return this.#usable(record);
+    };
+    return opened instanceof Promise ? opened.then(use) : use(opened);
   }
 
   create(id: SessionId, request: RequestId): Held {
@@ -247,6 +265,17 @@ export class ReplicatedEngine implements Engine {
   }
 
   // ——— Steps and waits ———
+
+  /** Counted once however often its user comes back, as far as is remembered. */
+  #miss(id: SessionId): void {
+    if (this.#missed.has(id)) return;
+    this.#unheld += 1;
+    this.#missed.add(id);
+    for (const oldest of this.#missed) {
+      if (this.#missed.size <= missedMax) return;
+      this.#missed.delete(oldest);
+    }
+  }
 
   #usable(record: WorkingRecord | null): Held | null {
     if (record === null || record.deleted || this.#options.now() >= record.expiresAt) return null;

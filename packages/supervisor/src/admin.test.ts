@@ -14,7 +14,18 @@ const status: Status = {
       reason: 'Error: <script>alert(1)</script>',
     },
   ],
-  ...{ ring: [], next: null, settled: true, unprotected: 0, store: 'buddy', copies: 2, lastDeaths: [] },
+  ...{
+    ring: [],
+    next: null,
+    settled: true,
+    unprotected: 0,
+    lost: 0,
+    lostIsExact: true,
+    unheld: 0,
+    store: 'buddy',
+    copies: 2,
+    lastDeaths: [],
+  },
   ...{ appFile: '/srv/<app>.js', runDir: '/srv/.limpet' },
 };
 

@@ -123,7 +123,10 @@ export class ClusterRun implements Cluster {
       this.#control,
       {
         published: (view, before, deaths, diskMs) => this.#published(view, before, deaths, diskMs),
-        whole: (view) => this.#deaths.whole(view),
+        whole: (view) => {
+          this.#losses.whole(view);
+          this.#deaths.whole(view);
+        },
         trouble: this.#places.trouble,
         unusable: (why) => {
           this.#kept.leave();
@@ -172,6 +175,7 @@ export class ClusterRun implements Cluster {
         balancers: this.#balancers,
         port: this.#port,
         deaths: this.#deaths,
+        losses: this.#losses,
         health: this.#health,
         kept: this.#kept,
         cluster: this,
@@ -261,6 +265,8 @@ export class ClusterRun implements Cluster {
       slots: this.#workers.slots,
       balancers: this.#balancers.slots,
       lastDeaths: this.#deaths.last,
+      loss: this.#losses.total,
+      unheld: this.#losses.unheld(this.#workers.slots),
     });
   }
 

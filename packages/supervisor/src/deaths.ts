@@ -1,4 +1,12 @@
-import { compareViews, type NodeId, type Side, type View, type ViewNumber } from '@limpet/core';
+import {
+  compareViews,
+  formatAddress,
+  type Loss,
+  type NodeId,
+  type Side,
+  type View,
+  type ViewNumber,
+} from '@limpet/core';
 import type { DeathReport } from './events.ts';
 import type { SideStats } from './stats.ts';
 
@@ -16,6 +24,7 @@ interface Open {
   readonly servedFrom: number;
   /** Survivors that have not yet said what they took over. */
   readonly waiting: Set<string>;
+  readonly lossNow: () => Loss | null;
   probe: number | null;
   copiesKnown: boolean;
   backKnown: boolean;
@@ -32,10 +41,10 @@ export interface FreshDeath {
   readonly view: View;
   readonly proofAt: number;
   readonly signalAt: number | null;
-  /** Sessions it had as primary when it last said so; null when this supervisor was never told. */
-  readonly lastPrimary: number | null;
   /** Whether its sessions had copies elsewhere. */
   readonly hadCopies: boolean;
+  /** What went with it as far as is known when asked; null when that has been told by `lost`. */
+  readonly lossNow: () => Loss | null;
   /** The sequence number of the probe that was sent, null when there was nobody to send it. */
   readonly probe: number | null;
 }
@@ -64,9 +73,10 @@ export class DeathReports {
         ...death.report,
         at: Date.now(),
         view: { term: view.term, number: view.number },
-        sessions: noCopies ? death.lastPrimary : null,
+        sessions: null,
         took: {},
-        lost: noCopies ? death.lastPrimary : null,
+        lost: null,
+        lostIsExact: false,
         detectedMs: signalAt === null ? null : round(proofAt - signalAt),
         servedAfterMs: null,
         copiesAfterMs: null,
@@ -76,6 +86,7 @@ export class DeathReports {
       proofAt,
       servedFrom: signalAt ?? proofAt,
       waiting: new Set(survivors),
+      lossNow: death.lossNow,
       probe: death.probe,
       copiesKnown: noCopies,
       backKnown: false,
@@ -111,7 +122,16 @@ export class DeathReports {
     bySide.set(`${node} ${side}`, Math.max(promoted, bySide.get(`${node} ${side}`) ?? 0));
     open.draft.took[node] = (bySide.get(`${node} app`) ?? 0) + (bySide.get(`${node} keeper`) ?? 0);
     if (side === 'keeper') open.waiting.delete(node);
-    open.draft.sessions = Object.values(open.draft.took).reduce((sum, count) => sum + count, 0);
+    open.draft.sessions = tookOf(open);
+  }
+
+  /** What went with it is settled: told before every session has its copies again. */
+  lost(address: string, loss: Loss): void {
+    for (const open of this.#open) {
+      if (formatAddress({ id: open.draft.node as NodeId, incarnation: open.draft.incarnation }) === address) {
+        setLoss(open.draft, loss);
+      }
+    }
   }
 
   probed(sequence: number, ok: boolean): void {
@@ -166,10 +186,19 @@ export class DeathReports {
   #finish(open: Open): void {
     if (!this.#open.delete(open)) return;
     if (open.timer !== null) clearTimeout(open.timer);
-    if (open.waiting.size > 0 && Object.keys(open.draft.took).length === 0) open.draft.sessions = null;
-    else open.draft.lost ??= 0;
+    const loss = open.draft.lost === null ? open.lossNow() : null;
+    if (loss !== null) setLoss(open.draft, loss);
+    const isSilent = open.waiting.size > 0 && Object.keys(open.draft.took).length === 0;
+    open.draft.sessions = isSilent ? null : tookOf(open) + (open.draft.lost ?? 0);
     this.#onDone(copyOf(open.draft));
   }
+}
+
+const tookOf = ({ draft }: Open): number => Object.values(draft.took).reduce((sum, count) => sum + count, 0);
+
+function setLoss(draft: Draft, { sessions, isExact }: Loss): void {
+  draft.lost = sessions;
+  draft.lostIsExact = isExact;
 }
 
 const copyOf = (draft: Draft): DeathReport => ({ ...draft, took: { ...draft.took } });

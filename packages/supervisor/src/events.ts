@@ -17,12 +17,14 @@ export interface DeathReport {
   readonly at: number;
   /** The view without it. */
   readonly view: ViewNumber;
-  /** Sessions whose primary it was. */
+  /** Sessions whose primary it was, and others lost with it. */
   readonly sessions: number | null;
   /** How many of them each survivor took over. */
   readonly took: Readonly<Record<string, number>>;
-  /** Sessions of which there was no other copy. */
+  /** Sessions of which nobody holds a copy any more, of this node and of those that died shortly before it. */
   readonly lost: number | null;
+  /** Whether `lost` was counted while nothing was changing; else it is about so many. */
+  readonly lostIsExact: boolean;
   /** From the signal to the proof, when the signal was ours. */
   readonly detectedMs: number | null;
   /** From the proof until the next view was on disk and sent. */

@@ -1,8 +1,17 @@
-import type { Death, View } from '@limpet/core';
+import {
+  type CustodyReport,
+  type Death,
+  formatAddress,
+  type Loss,
+  LossLedger,
+  type Side,
+  type View,
+  type ViewNumber,
+} from '@limpet/core';
 import type { Control } from './control.ts';
 import type { DeathReports } from './deaths.ts';
 import type { DeathReport } from './events.ts';
-import { total } from './stats.ts';
+import type { Slot } from './slot.ts';
 import type { ViewLoop } from './view-loop.ts';
 import type { Corpse } from './workers.ts';
 
@@ -17,6 +26,9 @@ export interface LossesParts {
 /** What follows the proof of a worker's death, in the same turn: the view without it, a probe, a report begun. */
 export class Losses {
   readonly #parts: LossesParts;
+  readonly #ledger = new LossLedger();
+  /** Of incarnations that are gone. */
+  #unheldBefore = 0;
   #probes = 0;
   #removedIn: { readonly view: View; readonly diskMs: number } | null = null;
 
@@ -29,6 +41,25 @@ export class Losses {
     this.#removedIn = { view, diskMs: round(diskMs) };
   }
 
+  /** Sessions lost since this supervisor began. */
+  get total(): Loss {
+    return this.#ledger.total;
+  }
+
+  /** Sessions that users asked for, with an id once given out, and that nobody held any more. */
+  unheld(slots: readonly Slot[]): number {
+    return slots.reduce((sum, { life }) => sum + (life?.stats.app?.unheld ?? 0), this.#unheldBefore);
+  }
+
+  report(address: string, side: Side, report: CustodyReport): void {
+    this.#ledger.report(address, side, report);
+  }
+
+  /** Every session has its copies in this view. */
+  whole(view: ViewNumber): void {
+    for (const { address, loss } of this.#ledger.settled(view)) this.#parts.deaths.lost(address, loss);
+  }
+
   /** The report as far as it is known, null when the dead was no member. */
   died({ slot, life, death, error, at }: Corpse): DeathReport | null {
     const { loop, deaths, hasCopies } = this.#parts;
@@ -38,15 +69,21 @@ export class Losses {
     const publishedMs = round(performance.now() - at);
     deaths.silent(node, false);
     const removed = this.#removedIn;
-    if (!wasMember || removed === null) return null;
+    const address = formatAddress({ id: node, incarnation });
+    this.#unheldBefore += life.stats.app?.unheld ?? 0;
+    if (!wasMember || removed === null) {
+      this.#ledger.forget(address);
+      return null;
+    }
     const { view, diskMs } = removed;
+    this.#ledger.died(address, view);
     return deaths.begin({
       report: { node, incarnation, pid: life.running.pid, how, cause, error, publishedMs, diskMs },
       view,
       proofAt: at,
       signalAt: life.signal?.at ?? null,
-      lastPrimary: total(life.stats, 'primary'),
       hadCopies: hasCopies,
+      lossNow: () => this.#ledger.lossOf(address),
       probe: this.#sendProbe(slot.id),
     });
   }
@@ -67,7 +104,8 @@ export class Losses {
         view,
         proofAt,
         signalAt: null,
-        lastPrimary: null,
+        // Nobody heard what it said last.
+        lossNow: () => null,
         hadCopies: hasCopies,
         probe: this.#sendProbe(node),
       });

@@ -7,6 +7,7 @@ import type { DeathReports } from './deaths.ts';
 import type { Health } from './health.ts';
 import type { KeptSessions } from './kept-sessions.ts';
 import type { Keys } from './keys.ts';
+import type { Losses } from './losses.ts';
 import type { ClusterOptions } from './options.ts';
 import type { Port } from './port.ts';
 import { answerSession, readKill } from './questions.ts';
@@ -22,6 +23,7 @@ export interface ReportsParts {
   readonly balancers: Balancers;
   readonly port: Port;
   readonly deaths: DeathReports;
+  readonly losses: Losses;
   readonly health: Health;
   readonly kept: KeptSessions;
   readonly cluster: Cluster;
@@ -108,7 +110,9 @@ export class Reports implements ControlHooks {
   }
 
   #fromWorker(peer: Peer, side: Side, message: Report): void {
-    const { workers, loop, deaths, health, kept } = this.#parts;
+    const { workers, loop, deaths, health, kept, losses } = this.#parts;
+    // The last word of the dead counts, too.
+    if (message.kind === 'custody') losses.report(`${peer.name}.${peer.incarnation}`, side, message);
     const found = workers.lifeOf(peer.name, peer.incarnation);
     if (found === null) return;
     const { slot, life } = found;

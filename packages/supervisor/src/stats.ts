@@ -9,6 +9,7 @@ export interface SideStats {
   readonly inFlight: number;
   readonly promoted: number;
   readonly bytes: number;
+  readonly unheld: number;
 }
 
 export type WorkerStats = Readonly<Partial<Record<Side, SideStats>>>;

@@ -1,4 +1,4 @@
-import type { NodeId, View, ViewNumber } from '@limpet/core';
+import type { Loss, NodeId, View, ViewNumber } from '@limpet/core';
 import type { BalancerSlot } from './balancers.ts';
 import { appVersion } from './commands.ts';
 import type { DeathReport } from './events.ts';
@@ -21,6 +21,12 @@ export interface Status {
   readonly settled: boolean;
   /** Sessions with fewer copies than wanted. */
   readonly unprotected: number;
+  /** Sessions lost with all their copies since this supervisor began. */
+  readonly lost: number;
+  /** Whether `lost` was counted while nothing was changing; else it is about so many. */
+  readonly lostIsExact: boolean;
+  /** Sessions that users came back for and nobody held: lost ones, and others that had ended long before. */
+  readonly unheld: number;
   readonly store: 'buddy' | 'memory';
   readonly copies: number;
   readonly appFile: string;
@@ -72,6 +78,8 @@ export interface StatusInput {
   readonly slots: readonly Slot[];
   readonly balancers: readonly BalancerSlot[];
   readonly lastDeaths: readonly DeathReport[];
+  readonly loss: Loss;
+  readonly unheld: number;
 }
 
 export function describeCluster(input: StatusInput): Status {
@@ -88,6 +96,9 @@ export function describeCluster(input: StatusInput): Status {
     next: view?.next ?? null,
     settled: input.settled,
     unprotected: nodes.reduce((sum, node) => sum + node.unprotected, 0),
+    lost: input.loss.sessions,
+    lostIsExact: input.loss.isExact,
+    unheld: input.unheld,
     store: options.store,
     copies: copiesOf(options),
     appFile: options.app.file,

@@ -1,6 +1,16 @@
-import { createPlacementRank, createRank, type Rank, type SaveReport, sipKey, type Welcome } from '@limpet/core';
-import type { Engine } from '@limpet/session';
+import {
+  createPlacementRank,
+  createRank,
+  formatViewNumber,
+  numberOf,
+  type Rank,
+  type SaveReport,
+  sipKey,
+  type Welcome,
+} from '@limpet/core';
+import type { Engine, ReplicatedEngine } from '@limpet/session';
 import type { Control } from './control.ts';
+import { type Custody, reportCustody } from './custody-reports.ts';
 import { createMint } from './mint.ts';
 import { startReplication } from './replication.ts';
 import type { Run } from './run.ts';
@@ -13,6 +23,7 @@ export interface EngineCounts {
   readonly unprotected: number;
   readonly promoted: number;
   readonly bytes: number;
+  readonly unheld: number;
 }
 
 /** The engine of this worker, and what the worker's own work needs of it. */
@@ -39,24 +50,41 @@ export async function createEngine(
   const rankKey = sipKey(welcome.rankKey);
   const rank = createRank(rankKey);
   const mint = createMint(run.node, createPlacementRank(rankKey), welcome.macKeys.map(sipKey), () => views.current);
+  let lookAtCustody = (): void => {};
   const { engine, enter, save, saveCopies } = await startReplication({
     ...run,
     welcome,
     rank,
     mint,
-    done: (view) => control.send({ kind: 'done', view }),
+    done(view) {
+      // Whoever hears that all copies are there has heard where they are.
+      lookAtCustody();
+      control.send({ kind: 'done', view });
+    },
   });
+  lookAtCustody = reportCustody(
+    () => custodyOf(engine),
+    (report) => control.send({ kind: 'custody', ...report }),
+  );
   if (views.current !== null) enter(views.current);
   views.subscribe((fresh) => {
     for (const view of fresh) enter(view);
+    lookAtCustody();
   });
   return {
     engine,
     rank,
-    counts: () => ({ ...engine.count(), buddy: 0, promoted: 0 }),
+    counts: () => ({ ...engine.count(), buddy: 0, promoted: 0, unheld: engine.unheld }),
     save,
     async saveAll(limitMs) {
       await Promise.all([save(limitMs), saveCopies(limitMs)]);
     },
   };
+}
+
+function custodyOf(engine: ReplicatedEngine): Custody | null {
+  if (engine.view === null) return null;
+  const view = numberOf(engine.view);
+  const { holdings, changes } = engine.custody;
+  return { view, holdings, orphans: 0, changes: `${formatViewNumber(view)} ${changes}` };
 }

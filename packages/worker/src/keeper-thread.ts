@@ -8,9 +8,11 @@ import {
   type FromOwnKeeper,
   type FromSupervisor,
   formatAddress,
+  formatViewNumber,
   type Introduction,
   type Lifetimes,
   type NodeId,
+  numberOf,
   type SavedSession,
   type SaveReport,
   sipKey,
@@ -20,6 +22,7 @@ import {
   type ViewNumber,
 } from '@limpet/core';
 import { dial, type Link, listen, Prover, socketPath, whoOf } from '@limpet/transport';
+import { reportCustody } from './custody-reports.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { restoreSessions } from './restore.ts';
 import { saveSessions } from './save.ts';
@@ -76,6 +79,15 @@ const me = { role: 'keeper', name: node, incarnation } as const;
 const prover = new Prover(whoOf(me), () => proofKey);
 let settled: ViewNumber | null = null;
 
+const lookAtCustody = reportCustody(
+  () => {
+    const { sweptView: view, orphans } = machine;
+    if (view === null) return null;
+    return { view: numberOf(view), holdings: [], orphans, changes: `${formatViewNumber(view)} ${orphans}` };
+  },
+  (report) => control.send({ kind: 'custody', ...report }),
+);
+
 const control = dial<FromSupervisor, ToSupervisor>(socketPath(sockets, 'control'), {
   open() {
     const { view: seen } = machine;
@@ -131,6 +143,7 @@ function perform(effect: CopyEffect): void {
       if (name === reported && now() - reportedAtMs < reportAgainMs) return;
       reported = name;
       reportedAtMs = now();
+      lookAtCustody();
       control.send({ kind: 'done', view: effect.view });
       return;
     }
@@ -149,13 +162,16 @@ function sweepSlice(): void {
   do step({ kind: 'sweep', budget: sweepBudget });
   while (machine.sweeping && performance.now() - begin < sliceMs);
   if (machine.sweeping) sweepSoon();
-  else sendStats();
+  else {
+    sendStats();
+    lookAtCustody();
+  }
 }
 
 function sendStats(): void {
   const { view, promoted, unconfirmed: unprotected } = machine;
   const { sessions: buddy, bytes } = machine.count();
-  control.send({ kind: 'stats', view, primary: 0, buddy, unprotected, inFlight: 0, promoted, bytes });
+  control.send({ kind: 'stats', view, primary: 0, buddy, unprotected, inFlight: 0, promoted, bytes, unheld: 0 });
 }
 
 await listen<Introduction | ToCopySide, FromCopySide>(

@@ -73,6 +73,15 @@ export class Copies {
     return { sessions, bytes };
   }
 
+  countOrphans(): number {
+    let orphans = 0;
+    for (const id of this.unconfirmed) {
+      const copy = this.#copies.get(id);
+      if (copy?.primary === this.#self && !copy.record.deleted && copy.record.mark.version > 0) orphans += 1;
+    }
+    return orphans;
+  }
+
   /** Brings one copy to the current view, through every view in between (P5). */
   advance(id: SessionId): Copy | undefined {
     const copy = this.#copies.get(id);

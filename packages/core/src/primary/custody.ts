@@ -1,15 +1,9 @@
 import type { SessionId } from '../ids.ts';
+import type { Holding } from '../messages.ts';
 import { formatAddress, type View } from '../view.ts';
 import { type Entry, type PrimaryState, unsynced } from './state.ts';
 
 /** Who holds the sessions of this member: sums, kept with every change, so that they can be told at any time. */
-
-/** Sessions of one primary that the same other members hold. */
-export interface Holding {
-  /** Addresses (`n2.1`) of the other members that hold these sessions, sorted; none: this primary alone. */
-  readonly holders: readonly string[];
-  readonly sessions: number;
-}
 
 /** Brings what is counted of a session up to date. Called whenever a member begins or ceases to hold it, or it ends. */
 export function judge(state: PrimaryState, entry: Entry): void {
