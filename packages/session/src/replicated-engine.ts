@@ -25,6 +25,7 @@ import {
   type WorkingRecord,
 } from '@limpet/core';
 import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
+import { UnheldIds } from './unheld-ids.ts';
 
 /** How often the machine is told the time, in milliseconds. */
 export const tickMs = 50;
@@ -32,8 +33,6 @@ export const tickMs = 50;
 export const sliceMs = 1.5;
 /** Records per step of a slice. */
 export const sweepBudget = 25;
-/** Ids remembered as counted that nobody held. */
-const missedMax = 10_000;
 /** A view is reported done again this often, in milliseconds: the supervisor may have been down (P9). */
 const reportAgainMs = 250;
 
@@ -112,8 +111,7 @@ export class ReplicatedEngine implements Engine {
   readonly #ordinals = new Map<RequestId, number>();
   readonly #timer: NodeJS.Timeout;
   #slice: NodeJS.Immediate | null = null;
-  readonly #missed = new Set<SessionId>();
-  #unheld = 0;
+  readonly #unheld = new UnheldIds();
   #token = 0;
   /** The answer to the token being asked for, when it came within the same step. */
   #instant: Answer | null = null;
@@ -159,7 +157,7 @@ export class ReplicatedEngine implements Engine {
 
   /** Sessions that requests asked for, with a genuine id, and that no member held: ended long ago, or lost. */
   get unheld(): number {
-    return this.#unheld;
+    return this.#unheld.count;
   }
 
   isPrimary(id: SessionId): boolean {
@@ -200,7 +198,7 @@ export class ReplicatedEngine implements Engine {
     const opened = this.#ask(id, (token) => ({ kind: 'open', id, request, token }));
     const use = (answer: Answer | null): Held | null => {
       const record = this.#opened(answer);
-      if (record === null) this.#miss(id);
+      if (record === null) this.#unheld.note(id);
       return this.#usable(record);
     };
     return opened instanceof Promise ? opened.then(use) : use(opened);
@@ -265,17 +263,6 @@ export class ReplicatedEngine implements Engine {
   }
 
   // ——— Steps and waits ———
-
-  /** Counted once however often its user comes back, as far as is remembered. */
-  #miss(id: SessionId): void {
-    if (this.#missed.has(id)) return;
-    this.#unheld += 1;
-    this.#missed.add(id);
-    for (const oldest of this.#missed) {
-      if (this.#missed.size <= missedMax) return;
-      this.#missed.delete(oldest);
-    }
-  }
 
   #usable(record: WorkingRecord | null): Held | null {
     if (record === null || record.deleted || this.#options.now() >= record.expiresAt) return null;

@@ -123,10 +123,7 @@ export class ClusterRun implements Cluster {
       this.#control,
       {
         published: (view, before, deaths, diskMs) => this.#published(view, before, deaths, diskMs),
-        whole: (view) => {
-          this.#losses.whole(view);
-          this.#deaths.whole(view);
-        },
+        whole: (view) => this.#losses.whole(view),
         trouble: this.#places.trouble,
         unusable: (why) => {
           this.#kept.leave();

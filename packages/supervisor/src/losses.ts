@@ -58,6 +58,7 @@ export class Losses {
   /** Every session has its copies in this view. */
   whole(view: ViewNumber): void {
     for (const { address, loss } of this.#ledger.settled(view)) this.#parts.deaths.lost(address, loss);
+    this.#parts.deaths.whole(view);
   }
 
   /** The report as far as it is known, null when the dead was no member. */
