@@ -137,3 +137,19 @@ test('the first view cannot be written: the start fails, and the next one has th
   const after = await startCluster({ folder: before.folder, nodes: 2 });
   expect((await movedTo(after, client).get('/api/me')).json().name).toBe('Eve');
 });
+
+test('supervisor killed, its workers adopted, then a full stop: the next start has the sessions', async () => {
+  const first = await startCluster({ nodes: 2 });
+  const client = new Client(first.url);
+  await client.post('/login', 'Nia');
+  first.supervisor.kill('SIGKILL');
+  await waitUntil(() => first.supervisor.signalCode === 'SIGKILL', { what: 'the end of the supervisor' });
+  const second = await startCluster({ folder: first.folder, nodes: 2 });
+  expect(eventOf(second, 'adopted')).toBeDefined();
+  const there = movedTo(second, client);
+  await there.post('/api/counter');
+  expect(await second.stop()).toBe(0);
+  expect(eventOf(second, 'sessions-saved')).toMatchObject({ sessions: 1, unsaved: 0 });
+  const third = await startCluster({ folder: first.folder, nodes: 2 });
+  expect((await movedTo(third, there).get('/api/me')).json()).toMatchObject({ name: 'Nia', count: 1 });
+});
