@@ -144,3 +144,24 @@ describe.runIf(process.platform === 'linux')('death proof', () => {
     expect(isAlive(process.pid, '1')).toBe(false);
   });
 });
+
+describe('a process that another one has started', () => {
+  test('its pid and start time: watched, and its death is proven without an exit event', async () => {
+    const { pid } = await run('setInterval(() => {}, 1000)');
+    const ended = new Promise<Ending>((resolve) => {
+      expect(new DeathWatch().adopt(pid, startTimeOf(pid), resolve)?.dead).toBe(false);
+    });
+    process.kill(pid, 'SIGKILL');
+    // How it ended is lost when its parent has reaped it first.
+    expect(['SIGKILL', 'unknown']).toContain(formatEnding(await ended));
+  });
+
+  test('the pid belongs to another process by now, or to none: not watched', async () => {
+    const { pid, child } = await run('setInterval(() => {}, 1000)');
+    expect(new DeathWatch().adopt(pid, '1', () => expect.unreachable())).toBeNull();
+    const startTime = startTimeOf(pid);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(new DeathWatch().adopt(pid, startTime, () => expect.unreachable())).toBeNull();
+  });
+});

@@ -128,11 +128,14 @@ export function compareOptions(path: string, dir: string, given: ClusterOptions,
 /** The two values for people. Of what is remembered as a digest only that it has changed can be said. */
 function words(option: string, was: unknown, is: unknown): { readonly running: string; readonly given: string } {
   if (option === 'environment') return { running: 'as it was', given: 'changed' };
-  if (option === 'secrets') return { running: `${lengthOf(was)} secrets`, given: `${lengthOf(is)} secrets` };
+  if (option === 'secrets') return { running: countSecrets(was), given: countSecrets(is) };
   return { running: wordsOf(was), given: wordsOf(is) };
 }
 
-const lengthOf = (value: unknown): number => (Array.isArray(value) ? value.length : 0);
+function countSecrets(names: unknown): string {
+  const count = Array.isArray(names) ? names.length : 0;
+  return `${count} secret${count === 1 ? '' : 's'}`;
+}
 
 function wordsOf(value: unknown): string {
   if (value === null || (Array.isArray(value) && value.length === 0)) return 'none';
