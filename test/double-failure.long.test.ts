@@ -16,6 +16,7 @@ const pairOf = (round: number): readonly string[] => pairs[round % pairs.length]
 test('three copies, 20 times two nodes at once: nothing is lost', async () => {
   const cluster = await startCluster({ flags: ['--copies', '3'] });
   const users = await createUsers(cluster.url, 300);
+  await quiet(cluster, 300);
   for (let round = 0; round < 20; round += 1) {
     await cluster.settled();
     await killAtOnce(cluster, pairOf(round));

@@ -3,7 +3,7 @@ import type { Commit, FromCopySide, FromOwnKeeper, Holding, LogEntry } from './m
 import { advance } from './primary/advance.ts';
 import { claimed, claimOffered, create, offered, open } from './primary/claim.ts';
 import { commitHere } from './primary/commit.ts';
-import { countUnprotected, listHoldings } from './primary/custody.ts';
+import { countUnprotected, listHoldings, report } from './primary/custody.ts';
 import type { PrimaryEffect, PrimaryEvent, Token } from './primary/events.ts';
 import { close, forward, handDown } from './primary/former.ts';
 import { acknowledge, deliver, flushDelivered, wait } from './primary/gate.ts';
@@ -12,7 +12,7 @@ import { receiveRelayed } from './primary/relayed.ts';
 import { type PrimaryOptions, PrimaryState } from './primary/state.ts';
 import { sendMissed } from './primary/supply.ts';
 import { sendTouches, use } from './primary/touch.ts';
-import { endLateHandovers, enter, linked, report, sendPaced, sweepSome } from './primary/views.ts';
+import { endLateHandovers, enter, linked, sendPaced, sweepSome } from './primary/views.ts';
 import { snapshotWithoutLog, type WorkingRecord } from './record.ts';
 import type { SavedSession } from './saved.ts';
 import { unreachable } from './unreachable.ts';

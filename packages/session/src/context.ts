@@ -38,8 +38,11 @@ export interface RequestContext {
   readonly session: SessionId | null;
   /** Its Idempotency-Key, null without one. */
   readonly keyed: Keyed | null;
-  /** Milliseconds on the monotonic clock (performance.now): Limpet adds no waiting after it. */
-  readonly deadlineAt: number;
+  /**
+   * Milliseconds that Limpet may still let it wait, for a view, its session and its copies together, until its head is
+   * out. Whoever has let it wait takes that off.
+   */
+  waitLeftMs: number;
   /** Set by `session()`; a request without a participant is never held. */
   participant: Participant | null;
 }

@@ -31,6 +31,8 @@ export type Verdict =
   | { readonly kind: 'safe' }
   /** Destroyed or regenerated meanwhile: 409 when the request had written (P16). */
   | { readonly kind: 'gone' }
+  /** The session could not be loaded in time: nothing has run on it. */
+  | { readonly kind: 'unloaded' }
   /** Cannot be known in time, or no longer ours to commit: 504 or 502 `unknown`. */
   | { readonly kind: 'unknown'; readonly why: 'deadline' | 'handed-over' }
   /** Another attempt of the same request has committed: its answer, when it is known (P2). */
@@ -64,9 +66,9 @@ export interface Engine {
   parse(text: string): SessionId | null;
   /**
    * The session, or null when there is none (unknown, expired or destroyed). At once when it is held here, else after
-   * a claim (P6). Rejects with LIMPET_DEADLINE. `request` counts as running here until `close`.
+   * a claim (P6), for which `waitMs` are waited at most. Rejects with LIMPET_DEADLINE. `request` counts as running here until `close`.
    */
-  open(id: SessionId, request: RequestId): Held | null | Promise<Held | null>;
+  open(id: SessionId, request: RequestId, waitMs?: number): Held | null | Promise<Held | null>;
   /** A new session, not committed yet: nobody else sees it before its first commit. */
   create(id: SessionId, request: RequestId): Held;
   /**

@@ -31,13 +31,21 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
     if (met in req) return next();
     Object.assign(req, { [met]: true });
     const exchange = enter(req, res, options);
-    const { engine, request, presented } = exchange;
+    const { engine, request, presented, context } = exchange;
     if (presented === null) return begin(exchange, null, next);
-    const opened = engine.open(presented, request);
+    const from = performance.now();
+    const opened = engine.open(presented, request, context?.waitLeftMs);
     if (!(opened instanceof Promise)) return begin(exchange, opened, next);
+    const waited = (): void => {
+      if (context !== null) context.waitLeftMs -= performance.now() - from;
+    };
     opened.then(
-      (held) => begin(exchange, held, next),
+      (held) => {
+        waited();
+        begin(exchange, held, next);
+      },
       (error: unknown) => {
+        waited();
         attach(exchange, null).fail();
         next(error);
       },

@@ -162,4 +162,14 @@ describe('replicated engine', () => {
     expect(late).toEqual(['commit n2']);
     stop();
   });
+
+  test('a session that nobody answers for: given up after what is left of the wait, not after the whole deadline', async () => {
+    const { engine, cut, late, stop } = make(60_000);
+    cut();
+    const began = performance.now();
+    await expect(engine.open(engine.mint(null), nextRequest(), 100)).rejects.toThrow('could not be loaded');
+    expect(performance.now() - began).toBeLessThan(30_000);
+    expect(late).toEqual(['opening n2']);
+    stop();
+  });
 });

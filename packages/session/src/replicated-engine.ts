@@ -194,8 +194,8 @@ export class ReplicatedEngine implements Engine {
     return this.#options.parse(text);
   }
 
-  open(id: SessionId, request: RequestId): Held | null | Promise<Held | null> {
-    const opened = this.#ask(id, (token) => ({ kind: 'open', id, request, token }));
+  open(id: SessionId, request: RequestId, waitMs?: number): Held | null | Promise<Held | null> {
+    const opened = this.#ask(id, (token) => ({ kind: 'open', id, request, token }), waitMs);
     const use = (answer: Answer | null): Held | null => {
       const record = this.#opened(answer);
       if (record === null) this.#unheld.note(id);
@@ -295,7 +295,11 @@ export class ReplicatedEngine implements Engine {
   }
 
   /** At once when the machine answers within the step, else when it does or at the deadline (null). */
-  #ask(id: SessionId, event: (token: number) => PrimaryEvent): Answer | Promise<Answer | null> {
+  #ask(
+    id: SessionId,
+    event: (token: number) => PrimaryEvent,
+    waitMs = this.#options.deadlineMs,
+  ): Answer | Promise<Answer | null> {
     this.#token += 1;
     const token = this.#token;
     this.#asked = token;
@@ -306,7 +310,7 @@ export class ReplicatedEngine implements Engine {
     const instant: Answer | null = this.#instant;
     if (instant !== null) return instant;
     return new Promise((resolve) => {
-      const untilMs = this.#options.now() + this.#options.deadlineMs;
+      const untilMs = this.#options.now() + waitMs;
       const what = asked.kind === 'open' ? 'opening' : 'commit';
       this.#waits.set(token, { untilMs, what, id, answer: resolve });
     });
@@ -328,7 +332,7 @@ export class ReplicatedEngine implements Engine {
         this.#sweepAfter(effect.afterMs);
         return;
       case 'done':
-        this.#report(effect.view);
+        this.#report(effect.view, effect.isNews);
         return;
       default:
         this.#settle(effect);
@@ -358,20 +362,19 @@ export class ReplicatedEngine implements Engine {
     wait?.answer(answer);
   }
 
-  #report(view: ViewNumber): void {
+  #report(view: ViewNumber, isNews: boolean): void {
     const name = `${view.term}.${view.number}`;
     const now = this.#options.now();
-    if (name === this.#reported && now - this.#reportedAtMs < reportAgainMs) return;
+    if (!isNews && name === this.#reported && now - this.#reportedAtMs < reportAgainMs) return;
     this.#reported = name;
     this.#reportedAtMs = now;
     this.#options.done(view);
   }
 
-  /** Waits are in order of their deadline, because all have the same length. */
   #tick(): void {
     const now = this.#options.now();
     for (const [token, wait] of this.#waits) {
-      if (wait.untilMs > now) break;
+      if (wait.untilMs > now) continue;
       this.#waits.delete(token);
       this.#options.late(wait.what, this.#machine.silent(wait.id));
       wait.answer(null);

@@ -76,7 +76,7 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
 
   /** The session could not be loaded in time: whatever the app answers, the client learns that. */
   fail(): void {
-    this.#failure = { kind: 'unknown', why: 'deadline' };
+    this.#failure = { kind: 'unloaded' };
   }
 
   // What the app does with the attributes, by way of the facade.

@@ -19,6 +19,8 @@ function errorOf(verdict: Verdict): LimpetError | null {
       return new LimpetError('LIMPET_SESSION_GONE', { attribute: '*' });
     case 'duplicate':
       return new LimpetError('LIMPET_REPEATED');
+    case 'unloaded':
+      return new LimpetError('LIMPET_DEADLINE', { ms: 'the given', what: 'the session could not be loaded' });
     case 'unknown':
       return verdict.why === 'handed-over'
         ? new LimpetError('LIMPET_HANDED_OVER')

@@ -89,7 +89,7 @@ export class Admission implements Front {
       request: head.request,
       session,
       keyed: head.keyed,
-      deadlineAt: performance.now() + waitMs,
+      waitLeftMs: waitMs,
       participant: null,
     };
     const leave = this.#enter(context, res, socket);

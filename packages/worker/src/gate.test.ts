@@ -50,7 +50,7 @@ async function serve(app: App, participant: Participant | null, pieceWaitMs = 5_
       request: id as NonNullable<typeof id>,
       session: null,
       keyed: null,
-      deadlineAt: performance.now() + pieceWaitMs,
+      waitLeftMs: pieceWaitMs,
       participant,
     };
     const lines = () => `limpet-request: ${id}\r\nlimpet-view: 1.7\r\n`;
@@ -223,6 +223,7 @@ describe('gate: what the commit is given', () => {
 describe('gate: verdicts', () => {
   const verdicts: readonly (readonly [Verdict, number, string])[] = [
     [{ kind: 'gone' }, 409, 'gone'],
+    [{ kind: 'unloaded' }, 503, 'not-executed'],
     [{ kind: 'unknown', why: 'deadline' }, 504, 'unknown'],
     [{ kind: 'unknown', why: 'handed-over' }, 502, 'unknown'],
     [{ kind: 'duplicate', answer: null }, 502, 'executed'],

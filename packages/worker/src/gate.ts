@@ -125,18 +125,22 @@ export class Gate {
       this.#obey(exchange, verdict, pieces, done);
       return;
     }
-    const leftMs = this.#headOut ? 0 : exchange.context.deadlineAt - performance.now();
+    const { context } = exchange;
+    const isHead = !this.#headOut;
+    const from = performance.now();
     let open = true;
     const letGo = this.#hold();
     const decide = (found: Verdict): void => {
       if (!open) return;
       open = false;
       clearTimeout(timer);
+      if (isHead) context.waitLeftMs -= performance.now() - from;
       this.#obey(exchange, found, pieces, done);
       letGo();
     };
-    // The deadline is one of waiting: an app that worked for long itself still gets the time of one piece.
-    const timer = setTimeout(decide, Math.max(leftMs, exchange.pieceWaitMs), { kind: 'unknown', why: 'deadline' });
+    // The deadline is one of waiting: the app's own work does not count. Once the head is out each piece has its own.
+    const waitMs = isHead ? Math.max(0, context.waitLeftMs) : exchange.pieceWaitMs;
+    const timer = setTimeout(decide, waitMs, { kind: 'unknown', why: 'deadline' });
     verdict.then(decide, (error: unknown) => decide(refused(error)));
   }
 

@@ -129,8 +129,10 @@ export class Reception {
   }
 
   #wait(visit: Visit): void {
-    const waitMs = Math.max(0, visit.context.deadlineAt - performance.now());
-    void this.#options.views.reach(visit.view, waitMs).then((reached) => {
+    const { context } = visit;
+    const from = performance.now();
+    void this.#options.views.reach(visit.view, Math.max(0, context.waitLeftMs)).then((reached) => {
+      context.waitLeftMs -= performance.now() - from;
       if (visit.isGone()) return;
       if (reached) this.admit(visit);
       else visit.answer(refused);

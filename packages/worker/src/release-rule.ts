@@ -8,7 +8,11 @@ export type Release =
   | { readonly kind: 'cut' }
   /** The stored answer of another attempt of the same request. */
   | { readonly kind: 'replay'; readonly answer: Uint8Array }
-  | { readonly kind: 'answer'; readonly status: 409 | 502 | 504; readonly verdict: 'gone' | 'unknown' | 'executed' };
+  | {
+      readonly kind: 'answer';
+      readonly status: 409 | 502 | 503 | 504;
+      readonly verdict: 'gone' | 'unknown' | 'executed' | 'not-executed';
+    };
 
 /** `isOut`: some of the response has left already. */
 export function decideRelease(verdict: Verdict, isOut: boolean): Release {
@@ -17,6 +21,8 @@ export function decideRelease(verdict: Verdict, isOut: boolean): Release {
   switch (verdict.kind) {
     case 'gone':
       return { kind: 'answer', status: 409, verdict: 'gone' };
+    case 'unloaded':
+      return { kind: 'answer', status: 503, verdict: 'not-executed' };
     case 'unknown':
       return { kind: 'answer', status: verdict.why === 'deadline' ? 504 : 502, verdict: 'unknown' };
     case 'duplicate':

@@ -34,7 +34,10 @@ export function advance(state: PrimaryState, id: SessionId): Entry | undefined {
     follow(state, entry, view);
   }
   if (entry.record.mark.version === 0) return entry;
-  if (changed) judge(state, entry);
+  if (changed) {
+    judge(state, entry);
+    state.hasMoved = true;
+  }
   // What was in flight under a former view is refused there: it is sent again under this one.
   supply(state, entry);
   release(state, entry);

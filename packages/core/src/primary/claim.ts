@@ -186,6 +186,7 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, { holde
   if (record.deleted) state.tombstones.add(id);
   if (record.mark.version === 0) return entry;
   judge(state, entry);
+  state.hasMoved = true;
   supply(state, entry);
   release(state, entry);
   return entry;

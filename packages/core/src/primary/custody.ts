@@ -1,6 +1,6 @@
 import type { SessionId } from '../ids.ts';
 import type { Holding } from '../messages.ts';
-import { formatAddress, type View } from '../view.ts';
+import { formatAddress, numberOf, type View } from '../view.ts';
 import { type Entry, type PrimaryState, unsynced } from './state.ts';
 
 /** Who holds the sessions of this member: sums, kept with every change, so that they can be told at any time. */
@@ -45,6 +45,17 @@ export function countUnprotected(state: PrimaryState, view: View): number {
     if (copies < view.copies) sessions += holding.sessions;
   }
   return sessions;
+}
+
+/**
+ * Done with a view: every record brought to it and held by its whole write set (P9). Said at once when copies have been
+ * made, so that nobody hears that all are there before hearing where they are.
+ */
+export function report(state: PrimaryState): void {
+  const view = state.views.current;
+  if (view === null || state.sweep !== null || state.unsynced.size > 0) return;
+  state.effects.push({ kind: 'done', view: numberOf(view), isNews: state.hasMoved });
+  state.hasMoved = false;
 }
 
 /** Nothing of the session is held here any more. */

@@ -43,4 +43,5 @@ export type PrimaryEffect =
   | { readonly kind: 'settled'; readonly token: Token; readonly settled: Settled }
   /** Step with a `sweep` after that time; 0: as soon as other work has had its turn. */
   | { readonly kind: 'more'; readonly afterMs: number }
-  | { readonly kind: 'done'; readonly view: ViewNumber };
+  /** Every session here has all its copies in this view. Repeated; `isNews`: copies have been made since it was last said. */
+  | { readonly kind: 'done'; readonly view: ViewNumber; readonly isNews: boolean };

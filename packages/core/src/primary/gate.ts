@@ -1,7 +1,7 @@
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { dropAnswer } from '../record.ts';
 import { numberOf } from '../view.ts';
-import { judge } from './custody.ts';
+import { judge, report } from './custody.ts';
 import type { Settled } from './events.ts';
 import { type Done, type Entry, type PrimaryState, unsynced } from './state.ts';
 import { hurry, pump } from './supply.ts';
@@ -68,6 +68,7 @@ export function acknowledge(
   if (entry !== undefined && acked !== undefined && acked < version) {
     entry.acked.set(from, version);
     if (acked === unsynced) judge(state, entry);
+    if (state.hasMoved) report(state);
     release(state, entry);
   }
   if (lane !== undefined) pump(state, from, lane);

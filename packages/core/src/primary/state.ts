@@ -111,6 +111,8 @@ export class PrimaryState {
   /** How many sessions each set of other members holds, by the addresses joined with spaces. */
   readonly holdings = new Map<string, number>();
   holdingsChanges = 0;
+  /** Sessions have changed their holders, other than by being made, since this member was last done. */
+  hasMoved = false;
   /** Entries with a handover. */
   readonly handovers = new Set<SessionId>();
   /** Members whose keeper can be reached, and what is under way to each. */

@@ -2,6 +2,7 @@ import type { NodeId } from '../ids.ts';
 import { numberOf, type View } from '../view.ts';
 import { advance, endHandover } from './advance.ts';
 import { askAgain, claimOffered, restartClaims } from './claim.ts';
+import { report } from './custody.ts';
 import { resendPending, retarget } from './former.ts';
 import type { PrimaryState } from './state.ts';
 import { pumpAll, supply } from './supply.ts';
@@ -58,13 +59,6 @@ export function sendPaced(state: PrimaryState): void {
   if (state.wakeAtMs !== null && state.nowMs >= state.wakeAtMs - timerMs) state.wakeAtMs = null;
   pumpAll(state);
   claimOffered(state);
-}
-
-/** Done with a view: every record brought to it and held by its whole write set (P9). */
-export function report(state: PrimaryState): void {
-  const view = state.views.current;
-  if (view === null || state.sweep !== null || state.unsynced.size > 0) return;
-  state.effects.push({ kind: 'done', view: numberOf(view) });
 }
 
 /** The connection to a member's keeper came or went. What was sent on a former one may be lost: it is sent again. */
