@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { nodeIdAt } from '@limpet/core';
 import { describe, expect, test } from 'vitest';
@@ -10,6 +11,16 @@ import { runLimpet } from './support/command.ts';
 import { createUsers, readOnce } from './support/load.ts';
 import { isRunning, killAll } from './support/processes.ts';
 import { waitUntil } from './support/wait-until.ts';
+
+/** Whether nobody listens on the Unix socket. */
+const refuses = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', () => resolve(true));
+  });
 
 /** The same browser, with connections of its own: the former ones ended with their balancer. */
 function reopened(client: Client): Client {
@@ -173,7 +184,9 @@ describe('without a supervisor', () => {
     const { nodes } = JSON.parse(before.stdout) as { readonly nodes: readonly { readonly pid: number }[] };
     const dead = Number(nodes[1]?.pid);
     process.kill(dead, 'SIGKILL');
-    await waitUntil(() => !isRunning(dead), { what: 'the death of n2' });
+    // Until its last thread has gone it could still be given bytes, and their fate would be unknown.
+    await waitUntil(() => refuses(join(first.runDir, 'sockets', 'n2.1.http')), { what: 'the end of its sockets' });
+    await fetch(first.url);
     const asked = performance.now();
     const answers = await Promise.all(
       users.map(async (user, at) => {

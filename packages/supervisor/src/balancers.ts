@@ -83,6 +83,10 @@ export class Balancers {
     const { name } = adopted.entry;
     const known = this.#slots.find((slot) => slot.name === name);
     const slot = known ?? this.#newSlot(name);
+    if (slot.running !== null) {
+      adopted.kill('SIGKILL');
+      return;
+    }
     if (known === undefined) this.#slots.push(slot);
     slot.incarnation = adopted.incarnation;
     slot.everReady = true;

@@ -15,8 +15,9 @@ type Spawned = ToSupervisor & { readonly kind: 'spawned' };
 
 /** How long a balancer may take to start another one before the next is asked. Starting a process takes some 10 ms. */
 const spawnMs = 2_000;
-/** Pause before a holder that has died is started anew. */
-const holdAgainMs = 100;
+/** Pauses before a holder is started anew: one that dies again and again, or cannot be started, is tried ever more rarely. */
+const holdAgainMsMin = 100;
+const holdAgainMsMax = 10_000;
 
 export type Started = Running | { readonly failed: string };
 
@@ -34,6 +35,8 @@ export class Port {
   #holder: Running | null = null;
   #output: OutputFile | null = null;
   #isHoldingDue = false;
+  #holdAgainMs = holdAgainMsMin;
+  #heldSince = 0;
   #isClosed = false;
   #asked = 0;
   readonly #asking = new Map<number, (answer: Spawned) => void>();
@@ -160,16 +163,22 @@ export class Port {
     else if ('failed' in started) {
       this.#places.trouble(`nothing holds port ${this.number} besides the balancers: ${started.failed}`);
       this.#holdLater();
-    } else if (!started.dead) this.#holder = started;
+    } else if (!started.dead) {
+      this.#holder = started;
+      this.#heldSince = performance.now();
+    }
   }
 
   #holderDied(): void {
+    if (performance.now() - this.#heldSince >= holdAgainMsMax) this.#holdAgainMs = holdAgainMsMin;
     this.#holder = null;
     this.#holdLater();
   }
 
   #holdLater(): void {
-    if (!this.#isClosed) setTimeout(() => void this.hold(), holdAgainMs).unref();
+    if (this.#isClosed) return;
+    setTimeout(() => void this.hold(), this.#holdAgainMs).unref();
+    this.#holdAgainMs = Math.min(2 * this.#holdAgainMs, holdAgainMsMax);
   }
 
   /** The holder, where there is one: it ends before the balancers close the port. */

@@ -35,7 +35,9 @@ export function takeIn(takeover: Takeover, parts: TakeInParts): void {
   const { reports, control, loop, workers, balancers, port, losses, differences, emit } = parts;
   control.turnTo(reports);
   loop.begin(term, view);
-  for (const adopted of processes) place(adopted, view, parts);
+  // Of two that bear one name the member stays, else the later one.
+  const ordered = [...processes].sort((a, b) => rankOf(b, view) - rankOf(a, view));
+  for (const adopted of ordered) place(adopted, view, parts);
   for (const [peer, hello] of greeted) reports.admit(hello, peer);
   const reported = view === null ? [] : losses.takeOver(dead.map((member) => workers.burial(member)));
   emit({
@@ -50,6 +52,9 @@ export function takeIn(takeover: Takeover, parts: TakeInParts): void {
   void port.hold();
   void stopProcesses(balancers.surplus, 'balancer', control, balancerGraceMs);
 }
+
+const rankOf = ({ entry: { name, incarnation } }: Adopted, view: View | null): number =>
+  view?.members[name]?.incarnation === incarnation ? Number.MAX_SAFE_INTEGER : incarnation;
 
 const namesOf = (processes: readonly Stoppable[]): readonly string[] => processes.map(({ name }) => name);
 

@@ -85,6 +85,11 @@ export class Workers {
   adopt(node: NodeId, adopted: Adopted, isMember: boolean): void {
     const known = this.#slots.find(({ id }) => id === node);
     const slot = known ?? this.#newSlot(node, Number(node.slice(1)) - 1);
+    if (slot.life !== null) {
+      // Two of one name answer for each other: the earlier supervisor had lost sight of this one.
+      adopted.kill('SIGKILL');
+      return;
+    }
     if (known === undefined) this.#slots.push(slot);
     const { incarnation } = adopted;
     slot.incarnation = incarnation;
