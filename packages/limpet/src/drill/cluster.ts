@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ const settledMs = 60_000;
 /** Between two looks at the status. */
 const lookMs = 30;
 const statusMs = 5_000;
+/** A rolling restart of many nodes takes its time. */
+const commandMs = 180_000;
 /** Of the supervisor's output, shown when it does not start. */
 const tailBytes = 2_000;
 
@@ -97,9 +99,11 @@ export class DrillCluster {
     });
   }
 
-  /** Asks the cluster as a command would. */
-  ask(question: Parameters<typeof askCluster>[1], body: unknown): Promise<unknown> {
-    return askCluster(this.runDir, question, body);
+  /** Runs a command of the command line on this cluster, to its end. Rejects with LIMPET_DRILL when it fails. */
+  async command(words: readonly string[]): Promise<void> {
+    const { code, text } = await run([...words, '--run-dir', this.runDir]);
+    if (code !== 0)
+      throw new LimpetError('LIMPET_DRILL', { why: `limpet ${words.join(' ')} failed (${code}): ${text}` });
   }
 
   /** Kills the supervisor, and nothing else. */
@@ -125,6 +129,17 @@ export class DrillCluster {
   #tail(): string {
     return readFileSync(join(this.#folder, 'supervisor.log'), 'utf8').slice(-tailBytes);
   }
+}
+
+/** Whether this command line has the command. */
+export const hasCommand = async (name: string): Promise<boolean> => (await run(['help', name])).code === 0;
+
+function run(args: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [bin, ...args], { timeout: commandMs }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? 1, text: `${stdout}${stderr}`.slice(-tailBytes) }),
+    );
+  });
 }
 
 const isSettled = ({ settled, nodes, balancers }: Status): boolean =>

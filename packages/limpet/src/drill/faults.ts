@@ -15,6 +15,10 @@ export const faultWeights = {
   pause: 8,
   hang: 3,
   balancer: 5,
+  supervisor: 4,
+  rolling: 1,
+  scale: 1,
+  drain: 2,
   double: 0,
 } as const;
 
@@ -29,7 +33,18 @@ export const faultMeanings: Readonly<Record<FaultKind, string>> = {
   pause: 'SIGSTOP for a worker, SIGCONT before it counts as hung',
   hang: 'SIGSTOP for a worker until the cluster kills it',
   balancer: 'SIGKILL for a balancer',
+  supervisor: 'SIGKILL for the supervisor, every other time for a worker meanwhile, and a start that takes over',
+  rolling: 'limpet restart --rolling',
+  scale: 'limpet scale, one node more and back',
+  drain: 'limpet drain of a node, and undrain',
   double: 'SIGKILL for two workers at once; needs --copies 3',
+};
+
+/** The command that a fault is made with, where it is made with one. */
+export const faultCommands: Readonly<Partial<Record<FaultKind, string>>> = {
+  rolling: 'restart',
+  scale: 'scale',
+  drain: 'drain',
 };
 
 /** Where a fault is made. */
@@ -68,6 +83,8 @@ export interface TimedReport {
 const nudged = 8;
 const pauseMs = { least: 50, most: 900 } as const;
 const blockMs = { least: 100, most: 1_500 } as const;
+/** How long the cluster goes without a supervisor before the next is started. */
+const alone = { least: 0, most: 1_000 } as const;
 /** Longer than any hung process is let live. */
 const hangMs = 20_000;
 const lookMs = 20;
@@ -88,7 +105,8 @@ export async function makeFault(kind: FaultKind, scene: Scene): Promise<FaultRec
   const reports = after.lastDeaths
     .filter(({ at, node }) => at >= wallBegan - 1 && deaths.some(({ id }) => id === node))
     .map((report) => ({ report, detectedMs: done.signalAt === null ? null : report.at - done.signalAt }));
-  const kills = deaths.length + done.otherKills;
+  // A node that an operation has replaced was not killed.
+  const kills = faultCommands[kind] === undefined ? deaths.length + done.otherKills : 0;
   const firstSuccessMs = done.outage?.firstSuccessMs ?? null;
   return { kind, victims: done.victims, deaths: deaths.length, kills, firstSuccessMs, settledMs, reports };
 }
@@ -126,6 +144,33 @@ function perform(kind: FaultKind, scene: Scene, status: Status): Promise<Done> {
       return hang(scene, status);
     case 'balancer':
       return killBalancer(scene, status);
+    case 'supervisor':
+      return killSupervisor(scene, status);
+    case 'rolling':
+      return operate(scene, [['restart', '--rolling']], []);
+    case 'scale': {
+      const { length } = status.nodes;
+      return operate(
+        scene,
+        [
+          ['scale', String(length + 1)],
+          ['scale', String(length)],
+        ],
+        [],
+      );
+    }
+    case 'drain': {
+      const [victim] = drawNodes(scene, status, 1);
+      const id = victim?.id ?? '';
+      return operate(
+        scene,
+        [
+          ['drain', id],
+          ['undrain', id],
+        ],
+        [id],
+      );
+    }
     default:
       return unreachable(kind);
   }
@@ -235,9 +280,32 @@ async function killBalancer(scene: Scene, { balancers }: Status): Promise<Done> 
   const victim = scene.random.pick(balancers.filter(({ pid }) => pid !== null));
   const pid = victim?.pid ?? null;
   if (victim === null || pid === null) return { victims: [], gone: [], outage: null, signalAt: null, otherKills: 0 };
-  const outage = scene.outages.begin(null, performance.now());
+  const outage = scene.outages.beginAtBalancer(performance.now());
   process.kill(pid, 'SIGKILL');
   return { victims: [victim.id], gone: [pid], outage, signalAt: null, otherKills: 1 };
+}
+
+/** Traffic goes on without a supervisor; a worker that dies meanwhile is missed by its users until the next one is there. */
+async function killSupervisor(scene: Scene, status: Status): Promise<Done> {
+  await scene.cluster.killSupervisor();
+  const victims = scene.random.isBelow(0.5) ? drawNodes(scene, status, 1) : [];
+  const addresses = victims.map(addressOf);
+  await sleep(scene.random.whole(alone.least, alone.most));
+  const outage = scene.outages.begin(victims.length === 0 ? null : addresses, performance.now());
+  for (const { pid } of victims) process.kill(pid, 'SIGKILL');
+  scene.load.nudge(addresses, nudged);
+  await scene.cluster.start();
+  return { victims: addresses, gone: victims.map(({ pid }) => pid), outage, signalAt: null, otherKills: 1 };
+}
+
+/** What an operator does by a command, one after the other. Rejects with LIMPET_DRILL when one fails. */
+async function operate(
+  { cluster }: Scene,
+  commands: readonly (readonly string[])[],
+  victims: readonly string[],
+): Promise<Done> {
+  for (const command of commands) await cluster.command(command);
+  return { victims, gone: [], outage: null, signalAt: null, otherKills: 0 };
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

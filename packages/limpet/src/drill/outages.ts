@@ -20,9 +20,15 @@ export class Outages {
 
   /** `addresses`: the incarnations that the fault hits, null: everyone's way to the app. */
   begin(addresses: readonly string[] | null, startedAt: number): Outage {
-    this.#open = { addresses: addresses && new Set(addresses), startedAt, firstSuccessMs: null };
-    if (addresses === null) this.#isBalancerDown = true;
-    return this.#open;
+    const open = { addresses: addresses && new Set(addresses), startedAt, firstSuccessMs: null };
+    this.#open = open;
+    return open;
+  }
+
+  /** Everyone's connections may end under a request until `end`. */
+  beginAtBalancer(startedAt: number): Outage {
+    this.#isBalancerDown = true;
+    return this.begin(null, startedAt);
   }
 
   end(): void {

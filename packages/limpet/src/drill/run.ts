@@ -1,7 +1,8 @@
+import { LimpetError } from '@limpet/core';
 import { Client } from './client.ts';
-import { DrillCluster } from './cluster.ts';
+import { DrillCluster, hasCommand } from './cluster.ts';
 import { drawDoor } from './door.ts';
-import { type FaultKind, type FaultRecord, faultWeights, makeFault, type Scene } from './faults.ts';
+import { type FaultKind, type FaultRecord, faultCommands, faultWeights, makeFault, type Scene } from './faults.ts';
 import { Load } from './load.ts';
 import { Outages } from './outages.ts';
 import { Random } from './random.ts';
@@ -55,6 +56,7 @@ export async function runDrill(plan: DrillPlan, watcher: Watcher, signal: AbortS
   const random = new Random(plan.seed);
   const door = drawDoor();
   const cluster = new DrillCluster({ ...plan, door });
+  const missing = await findMissing(plan.faults);
   try {
     const { nodes, balancers, copies } = await cluster.start();
     const tally = new Tally();
@@ -73,10 +75,12 @@ export async function runDrill(plan: DrillPlan, watcher: Watcher, signal: AbortS
       await load.full();
       await sleep(calmMs);
       const scene: Scene = { cluster, load, ground, outages, random };
-      const weights = plan.faults.map((kind) => [kind, Math.max(1, faultWeights[kind])] as const);
+      const weights = plan.faults
+        .filter((kind) => !missing.includes(kind))
+        .map((kind) => [kind, Math.max(1, faultWeights[kind])] as const);
       while (!signal.aborted && secondsOf() < plan.seconds && killsOf() < (plan.kills ?? Number.POSITIVE_INFINITY)) {
         const kind = random.weighed(weights);
-        if (kind === null) break;
+        if (kind === null) throw new LimpetError('LIMPET_DRILL', { why: 'none of the faults asked for can be made' });
         const record = await makeFault(kind, scene);
         faults.push(record);
         watcher.progress({ tally, kills: killsOf(), seconds: secondsOf() }, record);
@@ -88,11 +92,22 @@ export async function runDrill(plan: DrillPlan, watcher: Watcher, signal: AbortS
     }
     await load.end();
     client.close();
+    if (missing.length > 0) tally.note(`not made, for want of the command: ${missing.join(', ')}`);
     const counts = { nodes: nodes.length, balancers: balancers.length, copies };
     return { plan, tally, faults, seconds: secondsOf(), kills: killsOf(), ...counts, trouble };
   } finally {
     await cluster.stop();
   }
+}
+
+/** Faults made by a command that this version does not have. */
+async function findMissing(faults: readonly FaultKind[]): Promise<readonly FaultKind[]> {
+  const missing: FaultKind[] = [];
+  for (const kind of faults) {
+    const command = faultCommands[kind];
+    if (command !== undefined && !(await hasCommand(command))) missing.push(kind);
+  }
+  return missing;
 }
 
 /** Whether it has shown what it was to show: nothing lost, doubled or failed, and as many kills as were asked for. */
