@@ -271,6 +271,18 @@ export const errorTable = {
     status: null,
     text: 'there is no node "{node}": the nodes are {nodes}',
   },
+  LIMPET_LAST_NODE: {
+    fault: 'operator',
+    retryable: true,
+    status: null,
+    text: 'node {node} stays: without it nobody would serve; let another node join first (`limpet scale`, `limpet undrain`)',
+  },
+  LIMPET_NODE_DRAINED: {
+    fault: 'operator',
+    retryable: false,
+    status: null,
+    text: 'node {node} is drained and has nothing to be restarted: `limpet undrain {node}` starts it',
+  },
   LIMPET_NODE_DOWN: {
     fault: 'operator',
     retryable: true,

@@ -3,18 +3,38 @@ import { ownCopy } from './app-copy.ts';
 import { type FlagKind, parseArguments } from './arguments.ts';
 import type { Command, ExitCode } from './command.ts';
 import { check } from './commands/check.ts';
+import { drain } from './commands/drain.ts';
 import { drill } from './commands/drill.ts';
 import { kill } from './commands/kill.ts';
+import { pause } from './commands/pause.ts';
+import { restart } from './commands/restart.ts';
+import { resume } from './commands/resume.ts';
+import { scale } from './commands/scale.ts';
 import { session } from './commands/session.ts';
 import { start } from './commands/start.ts';
 import { status } from './commands/status.ts';
 import { stop } from './commands/stop.ts';
+import { undrain } from './commands/undrain.ts';
 import { formatCommandHelp, formatHelp } from './help.ts';
 import { flagOf, options } from './options.ts';
 import { formatError, openScreen, type Screen } from './screen.ts';
 import { didYouMean } from './suggest.ts';
 
-export const commands: readonly Command[] = [start, status, kill, stop, session, check, drill];
+export const commands: readonly Command[] = [
+  start,
+  status,
+  kill,
+  pause,
+  resume,
+  drain,
+  undrain,
+  restart,
+  scale,
+  stop,
+  session,
+  check,
+  drill,
+];
 
 /** Errors that are the caller's: exit code 2. */
 const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -75,6 +75,8 @@ export function formatEvent(
       return [screen.paint('red', `${event.node} stays down: ${formatReason(event.reason)}`)];
     case 'balancer-died':
       return [screen.paint('yellow', `${event.balancer} died (${event.how}), another one takes its place`)];
+    case 'operation':
+      return [event.message];
     case 'health':
       return [screen.paint('yellow', event.message)];
     case 'sessions-loaded':

@@ -40,6 +40,7 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     keyLifeMs: settings.keyLife,
     replayable: settings.replayable,
     hangKillMs: settings.hangKill,
+    drainMs: settings.drainTime,
     readyTimeoutMs: settings.readyTimeout,
     orphanMs: settings.orphanTimeout,
     drillDoor,

@@ -20,6 +20,8 @@ type ShownNode = Pick<
   | 'incarnation'
   | 'health'
   | 'mode'
+  | 'leaving'
+  | 'paused'
   | 'version'
   | 'sessions'
   | 'inFlight'
@@ -71,7 +73,7 @@ const cellsOf = (node: ShownNode): readonly string[] => [
   node.pid === null ? '-' : String(node.pid),
   `#${node.incarnation}`,
   node.health,
-  node.mode,
+  [node.mode, ...(node.leaving ? ['leaving'] : []), ...(node.paused ? ['paused'] : [])].join(', '),
   node.version,
   String(node.sessions.primary),
   String(node.sessions.buddy),
@@ -79,11 +81,12 @@ const cellsOf = (node: ShownNode): readonly string[] => [
 ];
 
 const formatCopying = ({ settled, unprotected }: ShownStatus): string =>
-  settled ? 'settled' : `copying${unprotected > 0 ? ` (${count(unprotected, 'session')} short of copies)` : ''}`;
+  `${settled ? 'settled' : 'copying'}, ${count(unprotected, 'session')} short of copies`;
 
-function formatReason({ id, health, reason, givenUp }: ShownNode): readonly string[] {
+function formatReason({ id, health, mode, reason, givenUp }: ShownNode): readonly string[] {
   if (reason === null) return [];
   if (health === 'suspect') return [`${id} is suspect: ${reason}`];
+  if (mode === 'drain') return [];
   return [givenUp ? `${id} stays down: ${reason}` : `${id} was started anew: ${reason}`];
 }
 

@@ -116,7 +116,17 @@ test('figures: milliseconds: a tenth below ten, seconds from ten thousand', () =
 });
 
 test('status: a node is suspect: what it is suspected of, not that it was started anew', () => {
-  const up = { pid: 10, incarnation: 1, mode: 'ready', version: 'v1', inFlight: 0, givenUp: false, ports: [] } as const;
+  const up = {
+    pid: 10,
+    incarnation: 1,
+    mode: 'ready',
+    version: 'v1',
+    inFlight: 0,
+    givenUp: false,
+    ports: [],
+    leaving: false,
+    paused: false,
+  } as const;
   const sessions = { primary: 0, buddy: 0 };
   const lines = formatStatus({
     ...{
@@ -140,7 +150,17 @@ test('status: a node is suspect: what it is suspected of, not that it was starte
 });
 
 test('status: a node is down: its reason stands below the table', () => {
-  const up = { id: 'n1', pid: 10, incarnation: 1, health: 'alive', mode: 'ready', version: 'v1', inFlight: 0 } as const;
+  const up = {
+    id: 'n1',
+    pid: 10,
+    incarnation: 1,
+    health: 'alive',
+    mode: 'ready',
+    version: 'v1',
+    inFlight: 0,
+    leaving: false,
+    paused: false,
+  } as const;
   const facts = { settled: false, unprotected: 3, lost: 0, lostIsExact: true, store: 'buddy', copies: 2 } as const;
   const lines = formatStatus({
     ...facts,
@@ -164,7 +184,7 @@ test('status: a node is down: its reason stands below the table', () => {
     ],
   });
   expect(lines.join('\n')).toBe(`app http://127.0.0.1:8080   admin http://127.0.0.1:9090
-view 1.7 · copying (3 sessions short of copies) · supervisor pid 1 · b1 pid 2
+view 1.7 · copying, 3 sessions short of copies · supervisor pid 1 · b1 pid 2
 
 node  pid  start  health  mode   version  primary of  buddy of  in flight
 n1    10   #1     alive   ready  v1       12          3         0

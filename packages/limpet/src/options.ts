@@ -34,6 +34,7 @@ export interface Settings {
   readonly keyLife: number;
   readonly replayable: readonly string[];
   readonly readyTimeout: number;
+  readonly drainTime: number;
   readonly hangKill: number;
   readonly orphanTimeout: number;
   readonly nodeArgs: readonly string[];
@@ -180,6 +181,12 @@ export const options: { readonly [K in OptionName]: Option<Settings[K]> } = {
     byDefault: '60s',
     means: 'Time the app may take from its start to listening.',
     effect: 'Longer: a start that hangs is noticed later.',
+  },
+  drainTime: {
+    reader: duration(0, 3600 * second),
+    byDefault: '30s',
+    means: 'Time in which a node that is drained ends: its requests finish, its WebSockets are closed evenly over it.',
+    effect: 'Longer: fewer clients connect anew at once, longer requests are not cut; a rolling restart takes longer.',
   },
   hangKill: {
     reader: durationOrNever(2 * second, 3600 * second),

@@ -51,9 +51,9 @@ export function renderPage(status: Status): string {
 <style>${style}</style></head><body><main>
 <h1>Limpet</h1>
 <p>${escapeHtml(status.appFile)} at <a href="${escapeHtml(status.url)}">${escapeHtml(status.url)}</a></p>
-<p>${view} · ${copies} · ${status.settled ? 'every copy in its place' : 'copies are being made'}${status.unprotected > 0 ? ` · ${status.unprotected} sessions with too few` : ''}</p>
+<p>${view} · ${copies} · ${status.settled ? 'every copy in its place' : 'copies are being made'} · ${status.unprotected} sessions with fewer copies than asked${renderMove(status.moving)}</p>
 <h2>Nodes</h2>
-<div class="scroll"><table><tr><th>node<th>health<th>sessions<th>copies held<th>in flight<th>starts<th>pid<th class="text">note</tr>
+<div class="scroll"><table><tr><th>node<th>health<th>mode<th>sessions<th>copies held<th>in flight<th>starts<th>pid<th class="text">note</tr>
 ${status.nodes.map(renderNode).join('\n')}
 </table></div>
 <h2>Balancers</h2>
@@ -67,9 +67,19 @@ ${status.balancers.map((b) => `<tr><td>${b.id}<td class="${b.health}">${b.health
 }
 
 const renderNode = (node: NodeStatus): string =>
-  `<tr><td>${node.id}<td class="${node.health}">${node.health}<td>${node.sessions.primary}<td>${node.sessions.buddy}` +
+  `<tr><td>${node.id}<td class="${node.health}">${node.health}<td>${modeOf(node)}<td>${node.sessions.primary}<td>${node.sessions.buddy}` +
   `<td>${node.inFlight}<td>${node.starts}<td>${node.pid ?? '–'}` +
   `<td class="text">${escapeHtml([node.reason, ...node.ports].filter((note) => note !== null).join(' · '))}</tr>`;
+
+const modeOf = ({ mode, leaving, paused }: NodeStatus): string =>
+  [mode, leaving ? 'leaving' : '', paused ? 'paused' : ''].filter((word) => word !== '').join(', ');
+
+function renderMove(moving: Status['moving']): string {
+  if (moving === null) return '';
+  const { node, kind, left, total, etaMs } = moving;
+  const rest = etaMs === null ? '' : `, about ${Math.ceil(etaMs / 1_000)} s`;
+  return ` · ${node} ${kind === 'drain' ? 'leaves' : 'joins'}: ${left} of ${total} to go${rest}`;
+}
 
 function renderDeath(death: DeathReport): string {
   const took = Object.entries(death.took).map(([node, count]) => `${node} ${count}`);

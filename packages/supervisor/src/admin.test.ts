@@ -10,7 +10,15 @@ const status: Status = {
   nodes: [
     {
       ...{ id: 'n1', pid: null, incarnation: 5, health: 'dead', mode: 'ready', version: 'v1', starts: 5, ports: [] },
-      ...{ sessions: { primary: 0, buddy: 0 }, unprotected: 0, inFlight: 0, bytes: 0, givenUp: true },
+      ...{
+        sessions: { primary: 0, buddy: 0 },
+        unprotected: 0,
+        inFlight: 0,
+        bytes: 0,
+        givenUp: true,
+        leaving: false,
+        paused: false,
+      },
       reason: 'Error: <script>alert(1)</script>',
     },
   ],
@@ -26,6 +34,7 @@ const status: Status = {
     copies: 2,
     lastDeaths: [],
   },
+  ...{ restarts: [], moving: null },
   ...{ appFile: '/srv/<app>.js', runDir: '/srv/.limpet' },
 };
 

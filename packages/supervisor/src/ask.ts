@@ -7,7 +7,8 @@ import type { Question } from './questions.ts';
 import { readClusterFile, runDirectoryAt } from './run-directory.ts';
 
 /** How long each answer may take. */
-const answerMs: Readonly<Record<Question, number>> = { status: 5_000, session: 5_000, kill: 30_000, stop: 30_000 };
+const usualMs = 5_000;
+const answerMs: Partial<Record<Question, number>> = { kill: 30_000, stop: 30_000 };
 /** After `stop` was answered the supervisor itself still has to end. */
 const supervisorEndMs = 5_000;
 const lookMs = 20;
@@ -32,7 +33,7 @@ export async function askCluster(runDir: string, question: Question, body: unkno
 }
 
 function askOver(path: string, question: Question, body: unknown, dir: string): Promise<unknown> {
-  const ms = answerMs[question];
+  const ms = answerMs[question] ?? usualMs;
   return new Promise((resolve, reject) => {
     const end = (finish: () => void) => {
       clearTimeout(timer);

@@ -2,57 +2,33 @@ import { type Death, LimpetError, type View } from '@limpet/core';
 import { type Admin, openAdmin, urlOf } from './admin.ts';
 import { Balancers } from './balancers.ts';
 import type { Cluster } from './cluster.ts';
+import type { ClusterParts } from './cluster-parts.ts';
 import type { Control } from './control.ts';
 import { keepCrashLog } from './crash-log.ts';
 import { DeathReports } from './deaths.ts';
 import type { ClusterEvent, DeathReport } from './events.ts';
 import { Health } from './health.ts';
 import { KeptSessions } from './kept-sessions.ts';
-import type { Keys } from './keys.ts';
 import { Kills } from './kills.ts';
 import type { Left } from './left-processes.ts';
-import type { Lock } from './lock.ts';
 import { Losses } from './losses.ts';
-import type { ClusterOptions } from './options.ts';
+import { Operations } from './operations.ts';
 import { removeTraces } from './orphans.ts';
 import type { Places } from './places.ts';
 import type { Port } from './port.ts';
 import { bootId, startTimeOf } from './proc.ts';
-import { type Difference, type Recorded, recordOptions, writeOptions } from './recorded-options.ts';
+import { Progress } from './progress.ts';
+import { type Recorded, recordOptions, writeOptions } from './recorded-options.ts';
 import { Reports } from './reports.ts';
 import type { Entrant } from './restore.ts';
-import { type RunDirectory, removeSocketsFolder, writeClusterFile } from './run-directory.ts';
-import type { SavedFiles } from './saved-files.ts';
+import { removeSocketsFolder, writeClusterFile } from './run-directory.ts';
 import type { Slot } from './slot.ts';
 import { copiesOf, describeCluster, type Status } from './status.ts';
 import { balancerGraceMs, holderGraceMs, killProcesses, stopProcesses, workerGraceMs } from './stop.ts';
 import { takeIn } from './take-in.ts';
 import { type Takeover, takeOver } from './takeover.ts';
 import { ViewLoop } from './view-loop.ts';
-import type { Views } from './views.ts';
 import { type Corpse, Workers } from './workers.ts';
-
-export interface ClusterParts {
-  readonly options: ClusterOptions;
-  readonly run: RunDirectory;
-  readonly lock: Lock;
-  readonly keys: Keys;
-  readonly views: Views;
-  /** Sessions of the last full stop. */
-  readonly saved: SavedFiles;
-  /** Of this supervisor, on disk. */
-  readonly term: number;
-  readonly places: Places;
-  readonly control: Control;
-  readonly port: Port;
-  /** What an earlier supervisor has left; null: nothing. */
-  readonly adoption: { readonly left: Left; readonly differences: readonly Difference[] } | null;
-  /** What the running processes are, or are going to be, started with. */
-  readonly recorded: Recorded;
-  /** On the monotonic clock. */
-  readonly startedAt: number;
-  readonly onEvent: (event: ClusterEvent) => void;
-}
 
 /** One life of a cluster: joins the parts; what each decides stands in the parts. */
 export class ClusterRun implements Cluster {
@@ -65,9 +41,11 @@ export class ClusterRun implements Cluster {
   readonly #health: Health;
   readonly #balancers: Balancers;
   readonly #kept: KeptSessions;
+  readonly operations: Operations;
   readonly #deaths: DeathReports;
   readonly #losses: Losses;
   readonly #kills = new Kills();
+  readonly #progress = new Progress(() => this.#workers.slots);
   #admin: Admin | null = null;
   #phase: 'starting' | 'ready' | 'failed' | 'stopping' = 'starting';
   #started: { resolve(): void; reject(error: Error): void } | null = null;
@@ -91,6 +69,12 @@ export class ClusterRun implements Cluster {
       emit,
       ready: ({ id: node }, { incarnation }) => this.#kept.ready({ node, incarnation }),
       died: (corpse) => this.#died(corpse),
+      left: ({ id: node }, { incarnation }) => {
+        this.#kept.died({ node, incarnation });
+        this.#loop.step({ kind: 'left', node, incarnation });
+      },
+      wants: ({ id }) => this.operations.wants(id),
+      ended: (slot) => this.operations.ended(slot),
       givenUp: (slot, reason) => this.#givenUp(slot, reason),
     });
     const { hangKillMs } = options;
@@ -113,24 +97,32 @@ export class ClusterRun implements Cluster {
       join: (node) => this.#enter([node], 'ready'),
       kill: ({ node, incarnation }) => this.#workers.lifeOf(node, incarnation)?.life.running.kill('SIGKILL'),
     });
-    this.#loop = new ViewLoop(
-      {
-        copies: copiesOf(options),
-        keyId: keys.keyId,
-        wanted: this.#workers.slots.map(({ id }) => id),
+    const wanted = this.#workers.slots.map(({ id }) => id);
+    this.#loop = new ViewLoop({ copies: copiesOf(options), keyId: keys.keyId, wanted }, parts.views, this.#control, {
+      published: (view, before, deaths, diskMs) => this.#published(view, before, deaths, diskMs),
+      whole: (view) => {
+        this.#losses.whole(view);
+        if (this.#loop.settled) this.#progress.settled();
+        this.operations.advance();
       },
-      parts.views,
-      this.#control,
-      {
-        published: (view, before, deaths, diskMs) => this.#published(view, before, deaths, diskMs),
-        whole: (view) => this.#losses.whole(view),
-        trouble: this.#places.trouble,
-        unusable: (why) => {
-          this.#kept.leave();
-          this.#fail(new LimpetError('LIMPET_RUN_DIRECTORY', { dir: run.path, why }));
-        },
+      drained: (node, incarnation) => this.operations.drained(node, incarnation),
+      refused: (node) => this.operations.refused(node),
+      trouble: this.#places.trouble,
+      unusable: (why) => {
+        this.#kept.leave();
+        this.#fail(new LimpetError('LIMPET_RUN_DIRECTORY', { dir: run.path, why }));
       },
-    );
+    });
+    this.operations = new Operations({
+      wishes: parts.wishes,
+      path: run.wishes,
+      workers: this.#workers,
+      loop: this.#loop,
+      control: this.#control,
+      drainMs: options.drainMs,
+      emit,
+      trouble: this.#places.trouble,
+    });
     this.#losses = new Losses({
       loop: this.#loop,
       control: this.#control,
@@ -205,8 +197,10 @@ export class ClusterRun implements Cluster {
 
   #meet(left: Left): Promise<Takeover> {
     const { run, term, views } = this.#parts;
-    const parts = { left, term, views, control: this.#control, places: this.#places };
-    return takeOver(parts, () => new LimpetError('LIMPET_OTHER_KEYS', { dir: run.path }));
+    return takeOver(
+      { left, term, views, control: this.#control, places: this.#places },
+      () => new LimpetError('LIMPET_OTHER_KEYS', { dir: run.path }),
+    );
   }
 
   #takeIn(takeover: Takeover, reports: Reports): void {
@@ -222,6 +216,7 @@ export class ClusterRun implements Cluster {
       differences: this.#parts.adoption?.differences ?? [],
       emit: (event) => this.#emit(event),
     });
+    this.operations.resume();
     this.#recordWhenRenewed(recordOptions(this.#parts.options, this.#parts.keys));
   }
 
@@ -256,6 +251,9 @@ export class ClusterRun implements Cluster {
       view: this.#loop.view,
       settled: this.#loop.settled,
       suspicionOf: (node) => this.#health.suspicionOf(node),
+      modeOf: (node) => this.operations.modeOf(node),
+      restarts: this.operations.restarts,
+      moving: this.#progress.get(performance.now()),
       url: this.url,
       adminUrl: this.adminUrl,
       startedAt,
@@ -297,6 +295,7 @@ export class ClusterRun implements Cluster {
     this.#phase = 'stopping';
     if (!hasFailed) this.#emit({ kind: 'stopping' });
     this.#health.close();
+    this.operations.close();
     this.#workers.stopStarting();
     this.#balancers.stopStarting();
     // The balancers hold it still: they take what is in the queue, then close it.
@@ -339,6 +338,7 @@ export class ClusterRun implements Cluster {
   #published(view: View, before: View | null, deaths: readonly Death[], diskMs: number): void {
     this.#kept.published();
     if (deaths.length > 0) this.#losses.published(view, diskMs);
+    this.#progress.published(view, performance.now());
     this.#health.step({ kind: 'view', view });
     for (const id of view.ring) {
       const incarnation = view.members[id]?.incarnation ?? 0;

@@ -40,7 +40,7 @@ const optionsFor = (args: readonly string[], more: Partial<ClusterOptions> = {})
   ...{ store: 'buddy', copies: 2, cookieName: 'JSESSIONID', headerName: null, secretFile: null, trustProxy: [] },
   ...{ deadlineMs: 10_000, idleMs: 1e6, absoluteMs: 1e7, readyTimeoutMs: 10_000, hangKillMs: 30_000 },
   drillDoor: null,
-  ...{ orphanMs: 60_000, keyLifeMs: 1e6, replayable: [], keepSessions: false, ...more },
+  ...{ orphanMs: 60_000, keyLifeMs: 1e6, replayable: [], keepSessions: false, drainMs: 1_000, ...more },
 });
 
 async function start(args: readonly string[] = [], more: Partial<ClusterOptions> = {}): Promise<Cluster> {

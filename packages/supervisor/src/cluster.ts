@@ -1,4 +1,5 @@
 import type { DeathReport } from './events.ts';
+import type { Operations } from './operations.ts';
 import type { Status } from './status.ts';
 
 /** A running cluster, in the process that supervises it. */
@@ -18,6 +19,8 @@ export interface Cluster {
    * LIMPET_STILL_ALIVE when its app handles the signal and goes on.
    */
   kill(node: string, signal: NodeJS.Signals): Promise<DeathReport>;
+  /** What an operator may wish: each returns when the wish is taken, `status` shows what comes of it. */
+  readonly operations: Operations;
   /** Resolves when the cluster has stopped, whoever asked for it. */
   readonly stopped: Promise<void>;
 }

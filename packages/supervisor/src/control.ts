@@ -10,7 +10,8 @@ export interface Peer {
   readonly role: ControlRole;
   readonly name: string;
   readonly incarnation: number;
-  readonly seen: ViewNumber | null;
+  /** The newest view that it is known to have entered. */
+  seen: ViewNumber | null;
   /** It has proven that it knows the cluster's key: a supervisor, this one or one before, has welcomed it. */
   readonly isProven: boolean;
   /** A peer that cannot keep up is cut off; it comes back and gets what it missed. */

@@ -100,6 +100,14 @@ export type ClusterEvent =
       readonly guard: Guard | null;
       readonly message: string;
     }
+  /** What came of an operator's wish. `message` says it to people. */
+  | {
+      readonly kind: 'operation';
+      readonly change: 'drain' | 'undrain' | 'drained' | 'down' | 'restarted' | 'scale' | 'pause' | 'resume';
+      /** Null: it concerns all of them. */
+      readonly node: string | null;
+      readonly message: string;
+    }
   | { readonly kind: 'balancer-died'; readonly balancer: string; readonly how: string }
   /** No node could be started. */
   | { readonly kind: 'all-failed'; readonly reason: string }

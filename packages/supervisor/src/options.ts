@@ -39,6 +39,8 @@ export interface ClusterOptions {
   readonly replayable: readonly string[];
   /** A worker that does not listen after so many milliseconds is killed. 60,000 is usual. */
   readonly readyTimeoutMs: number;
+  /** Requests and WebSockets of a drained node have so many milliseconds to end. 30,000 is usual. */
+  readonly drainMs: number;
   /** Workers and balancers without a supervisor end themselves after so many milliseconds; 0: never. */
   readonly orphanMs: number;
   /** Where the workers put a failure drill's operations; null: nowhere, as ever but in a drill. */

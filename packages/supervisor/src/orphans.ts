@@ -54,6 +54,7 @@ export function removeTraces(run: RunDirectory): void {
   if (sockets !== undefined) removeSocketsFolder(sockets);
   rmSync(run.processes, { recursive: true, force: true });
   rmSync(run.cluster, { force: true });
+  rmSync(run.wishes, { force: true });
   rmSync(run.options, { force: true });
 }
 

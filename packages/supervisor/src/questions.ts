@@ -16,7 +16,17 @@ import {
 import type { Keys } from './keys.ts';
 
 /** What a command can ask over the control socket. */
-export type Question = 'status' | 'kill' | 'stop' | 'session';
+export type Question =
+  | 'status'
+  | 'kill'
+  | 'stop'
+  | 'session'
+  | 'drain'
+  | 'undrain'
+  | 'restart'
+  | 'scale'
+  | 'pause'
+  | 'resume';
 
 /** Where a session lives by the arithmetic of the present view. */
 export interface SessionAnswer {
@@ -52,6 +62,16 @@ function freshId(macKey: ReturnType<typeof sipKey>): SessionId {
     macKey,
   );
 }
+
+/** The node that an operation is about. Throws LIMPET_BAD_COMMAND when the body names none. */
+export function readName(question: string, body: unknown): string {
+  const { node } = Object(body) as { readonly node?: unknown };
+  if (typeof node === 'string') return node;
+  throw new LimpetError('LIMPET_BAD_COMMAND', { why: `${question} needs the name of a node` });
+}
+
+/** How many nodes there should be. Not a number where the body says nothing: that is refused by whoever takes it. */
+export const readNumber = (body: unknown): number => Number((Object(body) as { readonly nodes?: unknown }).nodes);
 
 /** The body of `kill`. Throws LIMPET_BAD_COMMAND when it is none. */
 export function readKill(body: unknown): { readonly node: string; readonly signal: NodeJS.Signals } {

@@ -34,6 +34,7 @@ const takes: { readonly [option: string]: TakesEffect } = {
   ...{ store: 'stop', copies: 'stop', cookie: 'stop', sessionHeader: 'stop', secrets: 'stop' },
   ...{ deadline: 'stop', idle: 'stop', absolute: 'stop', keyLife: 'stop' },
   ...{ trustProxy: 'now', replayable: 'restart', orphanTimeout: 'restart', hangKill: 'now', readyTimeout: 'now' },
+  drainTime: 'now',
   ...{ keepSessions: 'restart' },
 };
 
@@ -78,6 +79,7 @@ export function recordOptions(options: ClusterOptions, keys: Keys): Recorded {
     replayable: options.replayable,
     hangKill: options.hangKillMs,
     readyTimeout: options.readyTimeoutMs,
+    drainTime: options.drainMs,
     keepSessions: options.keepSessions,
   };
 }

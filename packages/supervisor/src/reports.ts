@@ -10,7 +10,7 @@ import type { Keys } from './keys.ts';
 import type { Losses } from './losses.ts';
 import type { ClusterOptions } from './options.ts';
 import type { Port } from './port.ts';
-import { answerSession, readKill } from './questions.ts';
+import { answerSession, readKill, readName, readNumber } from './questions.ts';
 import type { ViewLoop } from './view-loop.ts';
 import type { Workers } from './workers.ts';
 
@@ -157,6 +157,9 @@ export class Reports implements ControlHooks {
       case 'ready':
         balancers.ready(slot);
         return;
+      case 'stats':
+        peer.seen = message.view;
+        return;
       case 'spawned':
         this.#parts.port.spawned(message);
         return;
@@ -191,6 +194,18 @@ export class Reports implements ControlHooks {
         const { node, signal } = readKill(body);
         return cluster.kill(node, signal);
       }
+      case 'drain':
+        return cluster.operations.drain(readName(question, body));
+      case 'undrain':
+        return cluster.operations.undrain(readName(question, body));
+      case 'restart':
+        return cluster.operations.restart(body === null ? null : readName(question, body));
+      case 'scale':
+        return cluster.operations.scale(readNumber(body));
+      case 'pause':
+        return cluster.operations.pause(readName(question, body));
+      case 'resume':
+        return cluster.operations.resumeNode(readName(question, body));
       case 'session':
         return answerSession(keys, loop.view, options.cookieName, body);
       case 'stop':

@@ -31,6 +31,8 @@ export interface RunDirectory {
   readonly saved: string;
   /** What the running processes were started with. */
   readonly options: string;
+  /** What the operator wants of the nodes. */
+  readonly wishes: string;
 }
 
 /** What `cluster.json` tells commands in other processes. */
@@ -56,6 +58,7 @@ export function runDirectoryAt(path: string): RunDirectory {
     cluster: at('cluster.json'),
     saved: at('sessions'),
     options: at('options.json'),
+    wishes: at('wishes.json'),
   };
 }
 

@@ -37,6 +37,10 @@ export interface Life {
   notes: readonly string[];
   /** What it, or the supervisor, said is wrong with it. */
   complaint: string | null;
+  /** It was told to finish and end, on somebody's wish (P11). */
+  leaving: boolean;
+  /** Somebody has stopped it with SIGSTOP, by `limpet pause`. */
+  paused: boolean;
   stats: Partial<Record<Side, SideStats>>;
   /** Why the supervisor killed it of its own accord, null when it did not (P8). */
   hung: { readonly clock: Clock; readonly why: string } | null;

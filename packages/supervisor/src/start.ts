@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { LimpetError } from '@limpet/core';
 import type { Cluster } from './cluster.ts';
-import { type ClusterParts, ClusterRun } from './cluster-run.ts';
+import type { ClusterParts } from './cluster-parts.ts';
+import { ClusterRun } from './cluster-run.ts';
 import { Control } from './control.ts';
 import type { ClusterEvent } from './events.ts';
 import { reasonOf } from './files.ts';
@@ -18,6 +19,7 @@ import { compareOptions, recordOptions } from './recorded-options.ts';
 import { openRunDirectory, openSocketsFolder, type RunDirectory, readClusterFile } from './run-directory.ts';
 import { findSavedFiles, noSavedFiles } from './saved-files.ts';
 import { Views } from './views.ts';
+import { readWishes } from './wishes.ts';
 
 /**
  * Starts a cluster and resolves when it serves requests, or when it was stopped before that. Rejects with a LimpetError, leaving nothing behind, when the
@@ -77,7 +79,8 @@ async function prepareNew(options: ClusterOptions, run: RunDirectory, left: Left
     const port = new Port(places, control, listener, listener.port);
     const adoption = null;
     const recorded = recordOptions(options, keys);
-    return { options, keys, views, saved, term, places, control, port, adoption, recorded };
+    const wishes = { nodes: options.nodes, drained: [], restarts: [] };
+    return { options, keys, views, saved, term, places, control, port, adoption, recorded, wishes };
   } catch (error) {
     listener.close();
     throw error;
@@ -98,7 +101,10 @@ async function prepareAdoption(
   // Fresh keys would be others than those of the processes.
   if (given.secretFile === null && !existsSync(run.keys)) throw new LimpetError('LIMPET_OTHER_KEYS', { dir });
   const loaded = loadKeys(given.secretFile, run.keys);
-  const { options, keys, differences, recorded } = compareOptions(run.options, dir, given, loaded);
+  const { options: running, keys, differences, recorded } = compareOptions(run.options, dir, given, loaded);
+  const wishes = readWishes(run.wishes) ?? { nodes: running.nodes, drained: [], restarts: [] };
+  // The last `limpet scale` holds, not what the cluster was started with.
+  const options = { ...running, nodes: wishes.nodes };
   const views = openViews(run, trouble);
   const term = takeTerm(run, views, 0);
   const places = new Places({ options, run, sockets: left.sockets, left, trouble });
@@ -107,7 +113,7 @@ async function prepareAdoption(
   const port = new Port(places, control, null, url === null ? options.port : Number(new URL(url).port || 80));
   const adoption = { left, differences };
   // What a worker saved that ended meanwhile is older than what the others hold.
-  return { options, keys, views, saved: noSavedFiles, term, places, control, port, adoption, recorded };
+  return { options, keys, views, saved: noSavedFiles, term, places, control, port, adoption, recorded, wishes };
 }
 
 function openViews(run: RunDirectory, trouble: Trouble): Views {

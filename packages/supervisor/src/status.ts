@@ -3,6 +3,7 @@ import type { BalancerSlot } from './balancers.ts';
 import { appVersion } from './commands.ts';
 import type { DeathReport } from './events.ts';
 import type { ClusterOptions } from './options.ts';
+import type { MoveProgress } from './progress.ts';
 import type { Slot } from './slot.ts';
 import { total } from './stats.ts';
 
@@ -17,6 +18,10 @@ export interface Status {
   readonly ring: readonly string[];
   /** The ring being moved to, null when stable. */
   readonly next: readonly string[] | null;
+  /** The join or drain that is under way, null when none is. */
+  readonly moving: MoveProgress | null;
+  /** Nodes that are being started anew by `limpet restart`, in that order. */
+  readonly restarts: readonly string[];
   /** Every session has all its copies. */
   readonly settled: boolean;
   /** Sessions with fewer copies than wanted. */
@@ -49,7 +54,11 @@ export interface NodeStatus {
   /** `starting`: its process runs and is not a member yet. */
   readonly health: 'alive' | 'starting' | 'suspect' | 'dead';
   /** What the operator wants of it. */
-  readonly mode: 'ready';
+  readonly mode: 'ready' | 'drain';
+  /** Out of the ring, and finishing what it runs. */
+  readonly leaving: boolean;
+  /** Stopped by `limpet pause`. */
+  readonly paused: boolean;
   readonly version: string;
   readonly sessions: { readonly primary: number; readonly buddy: number };
   readonly unprotected: number;
@@ -70,6 +79,9 @@ export interface StatusInput {
   readonly runDir: string;
   readonly view: View | null;
   readonly settled: boolean;
+  readonly modeOf: (node: NodeId) => NodeStatus['mode'];
+  readonly restarts: readonly NodeId[];
+  readonly moving: MoveProgress | null;
   /** Why a node is suspect, null when it is not (P8). */
   readonly suspicionOf: (node: NodeId) => string | null;
   readonly url: string;
@@ -84,7 +96,7 @@ export interface StatusInput {
 
 export function describeCluster(input: StatusInput): Status {
   const { options, view } = input;
-  const nodes = input.slots.map((slot) => describeNode(slot, view, input.suspicionOf(slot.id)));
+  const nodes = input.slots.map((slot) => describeNode(slot, view, input));
   return {
     view: view && { term: view.term, number: view.number },
     url: input.url,
@@ -94,6 +106,8 @@ export function describeCluster(input: StatusInput): Status {
     nodes,
     ring: view?.ring ?? [],
     next: view?.next ?? null,
+    restarts: input.restarts,
+    moving: input.moving,
     settled: input.settled,
     unprotected: nodes.reduce((sum, node) => sum + node.unprotected, 0),
     lost: input.loss.sessions,
@@ -110,7 +124,8 @@ export function describeCluster(input: StatusInput): Status {
 /** A session in memory has no copy, whatever was asked for. */
 export const copiesOf = (options: ClusterOptions): number => (options.store === 'memory' ? 1 : options.copies);
 
-function describeNode(slot: Slot, view: View | null, suspicion: string | null): NodeStatus {
+function describeNode(slot: Slot, view: View | null, input: StatusInput): NodeStatus {
+  const suspicion = input.suspicionOf(slot.id);
   const { life } = slot;
   const stats = life?.stats ?? {};
   return {
@@ -118,7 +133,9 @@ function describeNode(slot: Slot, view: View | null, suspicion: string | null): 
     pid: life?.running.pid ?? null,
     incarnation: slot.incarnation,
     health: healthOf(slot, view, suspicion),
-    mode: 'ready',
+    mode: input.modeOf(slot.id),
+    leaving: view?.leaving.includes(slot.id) === true,
+    paused: life?.paused === true,
     version: appVersion,
     sessions: { primary: total(stats, 'primary'), buddy: total(stats, 'buddy') },
     unprotected: total(stats, 'unprotected'),

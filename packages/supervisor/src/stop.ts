@@ -20,14 +20,14 @@ export interface Stoppable {
 
 /**
  * Asks each over its control link to finish and end, then with signals. Resolves when all are proven dead. `spreadMs`:
- * WebSockets are closed evenly over this part of the time.
+ * WebSockets are closed evenly over this part of the time. `ownEndMs`: what the process gets beyond it for an end of its own.
  */
 export async function stopProcesses(
   processes: readonly Stoppable[],
   role: ControlRole & ('app' | 'balancer' | 'holder'),
   control: Control,
   graceMs: number,
-  spreadMs = 0,
+  { spreadMs = 0, ownEndMs = 0 } = {},
 ): Promise<void> {
   for (const { name, running } of processes) {
     const peers = control.of(role, name).filter((peer) => peer.incarnation === running.incarnation);
@@ -35,7 +35,7 @@ export async function stopProcesses(
     // Not connected: it has not come that far, or its loop is blocked.
     if (peers.length === 0) running.kill('SIGTERM');
   }
-  if (await allEnded(processes, graceMs)) return;
+  if (await allEnded(processes, graceMs + ownEndMs)) return;
   for (const { running } of processes) running.kill('SIGTERM');
   if (await allEnded(processes, termMs)) return;
   await killProcesses(processes);

@@ -20,6 +20,10 @@ export interface ViewLoopHooks {
   published(view: View, before: View | null, deaths: readonly Death[], diskMs: number): void;
   /** Every session has all its copies as of this view. */
   whole(view: ViewNumber): void;
+  /** This member may end: nobody needs anything of it. */
+  drained(node: NodeId, incarnation: number): void;
+  /** Without it nobody would serve, so it is not drained. */
+  refused(node: NodeId): void;
   trouble(why: string): void;
   /** The cluster cannot start in this run directory. */
   unusable(why: string): void;
@@ -93,8 +97,10 @@ export class ViewLoop {
           break;
         }
         case 'drained':
+          this.#hooks.drained(effect.node, effect.incarnation);
+          break;
         case 'refused':
-          // Nobody can ask for a drain yet.
+          this.#hooks.refused(effect.node);
           break;
         default:
           unreachable(effect);

@@ -32,6 +32,12 @@ export interface WorkerHooks {
   ready(slot: Slot, life: Life): void;
   /** Called before anything is started in its place. */
   died(corpse: Corpse): void;
+  /** It was drained and has ended in order: nobody's loss. */
+  left(slot: Slot, life: Life): void;
+  /** Whether a process should run for it. */
+  wants(slot: Slot): boolean;
+  /** Called after `died` or `left`, when nothing runs for it. */
+  ended(slot: Slot): void;
   givenUp(slot: Slot, reason: string): void;
 }
 
@@ -75,7 +81,44 @@ export class Workers {
   /** Starts those that do not run. */
   startAll(publicPort: number): void {
     this.#publicPort = publicPort;
-    for (const slot of this.slots) if (slot.life === null) this.#start(slot);
+    for (const slot of this.slots) if (slot.life === null && this.#hooks.wants(slot)) this.#start(slot);
+  }
+
+  /** The slot of the node, a new one if there is none. Nothing is started yet. */
+  add(node: NodeId): Slot {
+    const known = this.#slots.find(({ id }) => id === node);
+    if (known !== undefined) return known;
+    const slot = this.#newSlot(node, Number(node.slice(1)) - 1);
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  /** Forgets a node for which nothing runs. */
+  remove(slot: Slot): void {
+    const at = this.#slots.indexOf(slot);
+    if (at >= 0) this.#slots.splice(at, 1);
+    slot.output.finish();
+  }
+
+  /** Starts the node now unless it runs: whatever was held against it is forgotten. */
+  revive(slot: Slot): void {
+    if (slot.life !== null) return;
+    this.#forgetRestart(slot);
+    slot.givenUp = false;
+    slot.shortLives = 0;
+    slot.firstStartAt = null;
+    this.#start(slot);
+  }
+
+  /** A node for which nothing runs stays down. */
+  rest(slot: Slot): void {
+    this.#forgetRestart(slot);
+    this.#hooks.ended(slot);
+  }
+
+  #forgetRestart(slot: Slot): void {
+    if (slot.restart !== null) clearTimeout(slot.restart);
+    slot.restart = null;
   }
 
   /**
@@ -83,14 +126,12 @@ export class Workers {
    * any other one says itself when it is, and has the time of a start for it.
    */
   adopt(node: NodeId, adopted: Adopted, isMember: boolean): void {
-    const known = this.#slots.find(({ id }) => id === node);
-    const slot = known ?? this.#newSlot(node, Number(node.slice(1)) - 1);
+    const slot = this.add(node);
     if (slot.life !== null) {
       // Two of one name answer for each other: the earlier supervisor had lost sight of this one.
       adopted.kill('SIGKILL');
       return;
     }
-    if (known === undefined) this.#slots.push(slot);
     const { incarnation } = adopted;
     slot.incarnation = incarnation;
     slot.everReady = isMember;
@@ -188,6 +229,8 @@ export class Workers {
       readyAt: null,
       notes: [],
       complaint: null,
+      leaving: false,
+      paused: false,
       stats: {},
       hung: null,
       signal: null,
@@ -224,11 +267,20 @@ export class Workers {
       how: life.hung === null ? formatEnding(ending) : `killed, ${life.hung.why}`,
       running: note?.running ?? null,
     };
-    this.#hooks.died({ slot, life, death, error: note?.error ?? null, at });
+    // Of one that is not our child nobody may ever learn how it ended.
+    const inOrder = ending.kind === 'unknown' ? note === null : ending.kind === 'exit' && ending.code === 0;
+    if (life.leaving && inOrder) this.#hooks.left(slot, life);
+    else this.#hooks.died({ slot, life, death, error: note?.error ?? null, at });
     clearTimeout(life.timer);
     slot.output.finish();
     if (life.readyAt === null) life.held.fail();
     slot.life = null;
+    this.#hooks.ended(slot);
+    if (life.leaving || !this.#hooks.wants(slot)) {
+      slot.reason = null;
+      if (this.#hooks.wants(slot)) this.#start(slot);
+      return;
+    }
     const before = life.readyAt === null ? ' before it listened on a port' : '';
     const reason =
       life.hung?.why ?? life.complaint ?? note?.error ?? life.held.reason() ?? `it ended (${death.how})${before}`;
@@ -237,7 +289,7 @@ export class Workers {
 
   #again(slot: Slot, life: Life | null, reason: string): void {
     slot.reason = reason;
-    if (this.#stopping) return;
+    if (this.#stopping || !this.#hooks.wants(slot)) return;
     const now = performance.now();
     const readyAt = life?.readyAt ?? null;
     slot.shortLives = readyAt !== null && now - readyAt >= longLifeMs ? 0 : slot.shortLives + 1;
