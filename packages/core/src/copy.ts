@@ -9,7 +9,7 @@ import { applyCommit, buryUnder, dropAnswer, emptyRecord, sameMark, snapshot, to
 import type { SavedSession } from './saved.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, numberOf, type View, type ViewNumber } from './view.ts';
-import { ringGained } from './view-history.ts';
+import { mayLosePrimaries } from './view-history.ts';
 
 export type { CopyEffect, CopyEvent } from './copy/events.ts';
 
@@ -129,7 +129,7 @@ export class CopyMachine {
   #enter(view: View): void {
     const former = this.#copies.views.current;
     if (!this.#copies.views.append(view)) return;
-    if (ringGained(former, view)) this.#barrier = view;
+    if (mayLosePrimaries(this.#self, former, view)) this.#barrier = view;
     this.#copies.promoted = 0;
     this.#sweep = this.#copies.ids();
     this.#waiting.clear(); // Claims of a former view: whoever asked asks again.

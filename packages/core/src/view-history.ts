@@ -66,8 +66,12 @@ function findGone(before: View, view: View): ReadonlySet<NodeId> | null {
 const isSameList = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((id, at) => b[at] === id);
 
-/** Whether some living member may have lost primaries on the way from one view to the next: only a join or a drain does that. */
-export const ringGained = (from: View | null, to: View): boolean =>
+/**
+ * Whether `self` may have lost primaries on the way from one view to the next: to a member that the ring has gained, or
+ * all of them because it is out of the ring itself. A death takes none from those that live.
+ */
+export const mayLosePrimaries = (self: NodeId, from: View | null, to: View): boolean =>
+  (from?.ring.includes(self) === true && !to.ring.includes(self)) ||
   to.ring.some((id) => from === null || !isSameMember(from, to, id) || !from.ring.includes(id));
 
 export const isSameMember = (from: View, to: View, id: NodeId): boolean =>
