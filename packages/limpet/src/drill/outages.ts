@@ -12,16 +12,23 @@ export class Outages {
     firstSuccessMs: number | null;
   } | null = null;
   #isBalancerDown = false;
+  #isDouble = false;
 
   /** A balancer was killed: until the cluster is settled again connections may end under a request. */
   get isBalancerDown(): boolean {
     return this.#isBalancerDown;
   }
 
+  /** Two nodes died at once: one request can meet both deaths, and is answered 502 then (P21). */
+  get isDouble(): boolean {
+    return this.#isDouble;
+  }
+
   /** `addresses`: the incarnations that the fault hits, null: everyone's way to the app. */
   begin(addresses: readonly string[] | null, startedAt: number): Outage {
     const open = { addresses: addresses && new Set(addresses), startedAt, firstSuccessMs: null };
     this.#open = open;
+    this.#isDouble = (addresses?.length ?? 0) > 1;
     return open;
   }
 
@@ -34,6 +41,7 @@ export class Outages {
   end(): void {
     this.#open = null;
     this.#isBalancerDown = false;
+    this.#isDouble = false;
   }
 
   /**

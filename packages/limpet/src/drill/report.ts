@@ -55,6 +55,7 @@ export interface Report {
   readonly executed: number;
   readonly refused: number;
   readonly cutByBalancer: number;
+  readonly metTwoDeaths: number;
   readonly checked: number;
   readonly sessions: number;
   readonly firstSuccessMs: Times | null;
@@ -148,6 +149,7 @@ const countRows = (report: Report): readonly Row[] => [
   ['writes that ran without an answer', whole(report.executed)],
   ['writes refused as not executed', whole(report.refused)],
   ['exchanges that ended with a balancer', whole(report.cutByBalancer)],
+  ['GETs that met two deaths at once: 502', whole(report.metTwoDeaths)],
 ];
 
 const faultRows = (report: Report): readonly Row[] =>

@@ -19,6 +19,8 @@ export class Tally {
   requests = 0;
   /** GETs that did not get their answer, whatever a browser would have tried. */
   failedIdempotent = 0;
+  /** GETs that met two deaths at once and were answered 502 `unknown`, as P21 says: no third node is risked. */
+  metTwoDeaths = 0;
   /** Writes that were acknowledged. */
   acknowledged = 0;
   /** Writes under an Idempotency-Key, sent again until their answer came. */

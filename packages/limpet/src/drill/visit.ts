@@ -137,6 +137,10 @@ export class Visit {
     const what = `${operation.kind}: ${reply.kind === 'answer' ? `${reply.status} ${reply.outcome ?? ''}` : reply.kind}`;
     if (operation.kind === 'read') {
       if (ending.kind === 'answered') return;
+      if (outages.isDouble && reply.kind === 'answer' && reply.status === 502 && reply.outcome === 'unknown') {
+        tally.metTwoDeaths += 1;
+        return;
+      }
       tally.failedIdempotent += 1;
       tally.note(what);
       return;
