@@ -63,6 +63,30 @@ test('supervisor killed, a node dies, another start: adopted, failed over; then 
     await waitUntil(async () => (await second.status()).balancers[0]?.pid !== null);
   }
 
+  // Nodes are added and taken away, and all are started anew, while users work.
+  const command = async (...words: readonly string[]) => {
+    const options = { timeoutMs: 60_000 };
+    const { code, stdout, stderr } = await runLimpet([...words, '--run-dir', second.runDir], options);
+    expect([code, stderr], stdout).toEqual([0, '']);
+  };
+  const again = startLoad(await createUsers(second.url, 40), 10);
+  await command('scale', '5');
+  expect((await second.status()).nodes.map(({ health }) => health)).toEqual(Array(5).fill('alive'));
+  await command('scale', '3');
+  const old = (await second.status()).nodes.map(({ pid }) => pid);
+  await command('restart', '--rolling');
+  const fresh = (await second.status()).nodes.map(({ pid }) => pid);
+  expect(fresh).toHaveLength(3);
+  expect(fresh.filter((pid) => old.includes(pid))).toEqual([]);
+  expect(await again.end()).toMatchObject({
+    failedReads: 0,
+    lost: 0,
+    doubled: 0,
+    refused: 0,
+    failedWrites: 0,
+    notes: [],
+  });
+
   const everybody = [...(await pidsOf(second)), Number(second.supervisor.pid)];
   expect((await runLimpet(['stop', '--run-dir', second.runDir])).code).toBe(0);
   await waitUntil(() => everybody.every((pid) => !isRunning(pid)), { what: 'every process to end' });
