@@ -54,6 +54,8 @@ export interface Scene {
   readonly ground: Ground;
   readonly outages: Outages;
   readonly random: Random;
+  /** The nodes that were hit last. */
+  readonly recent: string[];
 }
 
 /** One fault and what came of it. Times are milliseconds. */
@@ -88,6 +90,8 @@ const alone = { least: 0, most: 1_000 } as const;
 /** Longer than any hung process is let live. */
 const hangMs = 20_000;
 const lookMs = 20;
+/** Of the nodes drawn, this share is not one of those hit last. */
+const restedShare = 0.8;
 /** Nobody was served for so long: the figure stays unknown. */
 const firstSuccessMsMax = 5_000;
 
@@ -179,14 +183,20 @@ function perform(kind: FaultKind, scene: Scene, status: Status): Promise<Done> {
 const addressOf = ({ id, incarnation }: NodeStatus): string => `${id}.${incarnation}`;
 const nodeOf = (status: Status, id: string): NodeStatus | undefined => status.nodes.find((node) => node.id === id);
 
-function drawNodes(
-  { random }: Scene,
-  { nodes }: Status,
-  count: number,
-): readonly (NodeStatus & { readonly pid: number })[] {
-  const left = nodes.filter((node): node is NodeStatus & { readonly pid: number } => node.pid !== null);
-  const drawn: (NodeStatus & { readonly pid: number })[] = [];
+type Running = NodeStatus & { readonly pid: number };
+
+/**
+ * Draws nodes that run. Mostly not those hit last: a node that has died young several times is started again with a delay of up to 5 s, and the drill
+ * would wait for little else.
+ */
+function drawNodes({ random, recent }: Scene, { nodes }: Status, count: number): readonly Running[] {
+  const running = nodes.filter((node): node is Running => node.pid !== null);
+  const rested = running.filter(({ id }) => !recent.includes(id));
+  const left = rested.length >= count && random.isBelow(restedShare) ? rested : running;
+  const drawn: Running[] = [];
   while (drawn.length < count && left.length > 0) drawn.push(...left.splice(random.whole(0, left.length - 1), 1));
+  recent.push(...drawn.map(({ id }) => id));
+  while (recent.length > running.length / 2) recent.shift();
   return drawn;
 }
 

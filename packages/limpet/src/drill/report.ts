@@ -40,6 +40,8 @@ export interface Report {
   readonly load: { readonly sessions: number; readonly connections: number };
   readonly seconds: number;
   readonly kills: number;
+  /** As many were asked for, null: as many as the time allowed. */
+  readonly killsWanted: number | null;
   readonly requests: number;
   readonly requestsPerSecond: number;
   readonly latencyMs: Times | null;
@@ -88,6 +90,7 @@ export function describeDrill(result: DrillResult): Report {
     load: { sessions: plan.sessions, connections: plan.connections },
     seconds,
     kills,
+    killsWanted: plan.kills,
     requestsPerSecond: tally.requests / seconds,
     latencyMs: latency.summary(),
     ...counts,
@@ -175,6 +178,9 @@ const deathRows = ({ deaths }: Report): readonly Row[] =>
 
 function verdict(report: Report): string {
   if (report.trouble !== null) return `the drill could not be finished: ${report.trouble}`;
+  const { kills, killsWanted } = report;
+  if (killsWanted !== null && kills < killsWanted)
+    return `NOT PASSED: only ${whole(kills)} of ${whole(killsWanted)} kills were made in the given time`;
   if (!report.passed) return 'NOT PASSED';
   const most =
     report.ruleOfThree === null

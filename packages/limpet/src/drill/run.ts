@@ -74,7 +74,7 @@ export async function runDrill(plan: DrillPlan, watcher: Watcher, signal: AbortS
     try {
       await load.full();
       await sleep(calmMs);
-      const scene: Scene = { cluster, load, ground, outages, random };
+      const scene: Scene = { cluster, load, ground, outages, random, recent: [] };
       const weights = plan.faults
         .filter((kind) => !missing.includes(kind))
         .map((kind) => [kind, Math.max(1, faultWeights[kind])] as const);
