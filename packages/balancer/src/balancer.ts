@@ -224,6 +224,7 @@ export class Balancer {
       primary: 0,
       buddy: 0,
       unprotected: 0,
+      uncopied: 0,
       inFlight,
       promoted: 0,
       bytes: 0,

@@ -71,6 +71,13 @@ export class CopyMachine {
     return this.#copies.unconfirmed.size;
   }
 
+  /** Sessions whose primary died and that wait here for the app's loop: of each there is a copy less than asked for. */
+  get unprotected(): number {
+    let sessions = 0;
+    for (const id of this.#copies.unconfirmed) if (this.#copies.get(id)?.heir === true) sessions += 1;
+    return sessions;
+  }
+
   /** Copies of sessions this member is primary of, not taken over by its app's loop yet. */
   get orphans(): number {
     return this.#copies.countOrphans();

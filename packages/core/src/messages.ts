@@ -311,7 +311,10 @@ export type ToSupervisor =
       readonly view: ViewNumber | null;
       readonly primary: number;
       readonly buddy: number;
+      /** Sessions with fewer copies than asked for. */
       readonly unprotected: number;
+      /** App's loop: sessions that some member of their write set has not got yet. */
+      readonly uncopied: number;
       readonly inFlight: number;
       readonly promoted: number;
       readonly bytes: number;

@@ -44,6 +44,12 @@ export class PrimaryMachine {
     return current === null ? 0 : countUnprotected(this.#state, current);
   }
 
+  /** Sessions that some member of their write set has not got yet; all of them before they were looked at in this view. */
+  get uncopied(): number {
+    const { sweep, entries, unsynced } = this.#state;
+    return sweep === null ? unsynced.size : entries.size;
+  }
+
   /** Who else holds the sessions of this member; tombstones are left out. */
   get holdings(): readonly Holding[] {
     return listHoldings(this.#state);

@@ -138,7 +138,12 @@ export class ReplicatedEngine implements Engine {
   }
 
   /** Sessions that this loop is primary of, tombstones left out. Their bytes are as of the last few seconds. */
-  count(): { readonly primary: number; readonly unprotected: number; readonly bytes: number } {
+  count(): {
+    readonly primary: number;
+    readonly unprotected: number;
+    readonly uncopied: number;
+    readonly bytes: number;
+  } {
     const primary = this.#machine.holdings.reduce((sum, { sessions }) => sum + sessions, 0);
     const now = this.#options.now();
     if (now - this.#weighedAtMs >= weighEveryMs) {
@@ -148,7 +153,8 @@ export class ReplicatedEngine implements Engine {
         for (const value of attributes.values()) this.#bytes += value.byteLength;
       }
     }
-    return { primary, unprotected: this.#machine.unprotected, bytes: this.#bytes };
+    const { unprotected, uncopied } = this.#machine;
+    return { primary, unprotected, uncopied, bytes: this.#bytes };
   }
 
   /** Everything this loop is primary of, tombstones included: for a file. */

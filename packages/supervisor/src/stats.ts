@@ -6,6 +6,7 @@ export interface SideStats {
   readonly primary: number;
   readonly buddy: number;
   readonly unprotected: number;
+  readonly uncopied: number;
   readonly inFlight: number;
   readonly promoted: number;
   readonly bytes: number;

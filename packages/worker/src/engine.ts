@@ -21,6 +21,7 @@ export interface EngineCounts {
   readonly primary: number;
   readonly buddy: number;
   readonly unprotected: number;
+  readonly uncopied: number;
   readonly promoted: number;
   readonly bytes: number;
   readonly unheld: number;

@@ -169,9 +169,20 @@ function sweepSlice(): void {
 }
 
 function sendStats(): void {
-  const { view, promoted, unconfirmed: unprotected } = machine;
+  const { view, promoted, unprotected } = machine;
   const { sessions: buddy, bytes } = machine.count();
-  control.send({ kind: 'stats', view, primary: 0, buddy, unprotected, inFlight: 0, promoted, bytes, unheld: 0 });
+  control.send({
+    kind: 'stats',
+    view,
+    primary: 0,
+    buddy,
+    unprotected,
+    uncopied: 0,
+    inFlight: 0,
+    promoted,
+    bytes,
+    unheld: 0,
+  });
 }
 
 await listen<Introduction | ToCopySide, FromCopySide>(

@@ -24,6 +24,8 @@ const orphanGraceMs = 10_000;
 const saveIdleMs = 1_000;
 /** How often the supervisor is told what goes on here. */
 const statsEveryMs = 500;
+/** The same while members join or leave: whoever waits for that sees how far it is. */
+const movingStatsMs = 100;
 /** How long the app may go on opening servers before the first one is taken for the app's. */
 const graceMs = 300;
 
@@ -141,8 +143,12 @@ function readPort(text: string | undefined): number | null {
 }
 
 function reportState(control: Control, views: ViewFeed, seat: EngineSeat, running: Running): void {
+  let toldAt = 0;
   setInterval(() => {
-    const view = views.current && numberOf(views.current);
-    control.send({ kind: 'stats', view, inFlight: running.size, ...seat.counts() });
-  }, statsEveryMs).unref();
+    const { current } = views;
+    const isMoving = current !== null && (current.next !== null || current.leaving.length > 0);
+    if (!isMoving && performance.now() - toldAt < statsEveryMs) return;
+    toldAt = performance.now();
+    control.send({ kind: 'stats', view: current && numberOf(current), inFlight: running.size, ...seat.counts() });
+  }, movingStatsMs).unref();
 }
