@@ -138,12 +138,7 @@ export class ReplicatedEngine implements Engine {
   }
 
   /** Sessions that this loop is primary of, tombstones left out. Their bytes are as of the last few seconds. */
-  count(): {
-    readonly primary: number;
-    readonly unprotected: number;
-    readonly uncopied: number;
-    readonly bytes: number;
-  } {
+  count(): Readonly<Record<'primary' | 'unprotected' | 'uncopied' | 'bytes', number>> {
     const primary = this.#machine.holdings.reduce((sum, { sessions }) => sum + sessions, 0);
     const now = this.#options.now();
     if (now - this.#weighedAtMs >= weighEveryMs) {
