@@ -20,7 +20,7 @@ test('drill: four kills under an app of the user: nothing is lost, and the repor
   const { code, report, markdown } = await drill(
     ...app,
     '--kills',
-    '5',
+    '4',
     '--sessions',
     '60',
     '--only',
