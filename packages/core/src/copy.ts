@@ -5,7 +5,17 @@ import type { NodeId, SessionId } from './ids.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
 import type { Rank } from './rank.ts';
-import { applyCommit, buryUnder, dropAnswer, emptyRecord, sameMark, snapshot, touch, workingRecord } from './record.ts';
+import {
+  applyCommit,
+  buryUnder,
+  dropAnswer,
+  emptyRecord,
+  sameMark,
+  snapshot,
+  touch,
+  type WorkingRecord,
+  workingRecord,
+} from './record.ts';
 import type { SavedSession } from './saved.ts';
 import { unreachable } from './unreachable.ts';
 import { compareViews, numberOf, type View, type ViewNumber } from './view.ts';
@@ -95,6 +105,11 @@ export class CopyMachine {
 
   get view(): View | null {
     return this.#copies.views.current;
+  }
+
+  /** The copy held of the session, its tombstone too; null when there is none. For whoever watches: nothing is brought up to date. */
+  held(id: SessionId): WorkingRecord | null {
+    return this.#copies.get(id)?.record ?? null;
   }
 
   step(event: CopyEvent, nowMs: number): readonly CopyEffect[] {

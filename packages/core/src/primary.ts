@@ -79,6 +79,11 @@ export class PrimaryMachine {
     }
   }
 
+  /** The session as it is held here, its tombstone too; null when it is not. For whoever watches: nothing is brought up to date. */
+  held(id: SessionId): WorkingRecord | null {
+    return this.#state.entries.get(id)?.record ?? null;
+  }
+
   /** Whether this member is primary of the session in its own view (P1). */
   isPrimary(id: SessionId): boolean {
     return this.#state.isPrimary(id);

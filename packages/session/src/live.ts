@@ -185,9 +185,15 @@ export class Live {
     }
   }
 
-  /** Takes over the values of the session that this one continues under a new id: the objects stay the same. */
+  /**
+   * Takes over the values of the session that this one continues under a new id. The objects stay the same, except those
+   * that another request on the former id may still change: its changes are refused, and must not come in by a reference.
+   */
   adopt(former: Live): void {
-    for (const [name, slot] of former.#slots) if (slot.isPresent) this.#slots.set(name, { ...slot });
+    const others = [...former.#running.values()];
+    for (const [name, slot] of former.#slots) {
+      if (slot.isPresent && !others.some(({ holds }) => holds.has(name))) this.#slots.set(name, { ...slot });
+    }
   }
 
   /**

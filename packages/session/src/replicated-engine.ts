@@ -168,6 +168,11 @@ export class ReplicatedEngine implements Engine {
     return this.#unheld.count;
   }
 
+  /** The session as this loop holds it, null when it does not. For whoever watches. */
+  record(id: SessionId): WorkingRecord | null {
+    return this.#machine.held(id);
+  }
+
   isPrimary(id: SessionId): boolean {
     return this.#machine.isPrimary(id);
   }

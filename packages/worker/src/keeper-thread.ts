@@ -24,6 +24,7 @@ import {
 import { dial, type Link, listen, Prover, socketPath, whoOf } from '@limpet/transport';
 import { reportCustody } from './custody-reports.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { MemberLinks } from './member-links.ts';
 import { restoreSessions } from './restore.ts';
 import { saveSessions } from './save.ts';
 
@@ -69,7 +70,7 @@ const { node, incarnation, sockets, version, rankKey, proofKey, lifetimes, saved
 const macKeys = data.macKeys.map(sipKey);
 const rank = createRank(sipKey(rankKey));
 const machine = new CopyMachine({ self: node, rank, ...lifetimes });
-const links = new Map<NodeId, Link<Introduction | ToCopySide, FromCopySide>>();
+const links = new MemberLinks<Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
 let reported = '';
 let reportedAtMs = 0;
@@ -127,7 +128,7 @@ function step(event: CopyEvent): void {
 function perform(effect: CopyEffect): void {
   switch (effect.kind) {
     case 'send':
-      links.get(effect.to)?.send(effect.message);
+      links.to(effect.to)?.send(effect.message);
       return;
     case 'own':
       port.postMessage(effect.message satisfies FromCopySide | FromOwnKeeper);
@@ -136,7 +137,7 @@ function perform(effect: CopyEffect): void {
       sweepSoon();
       return;
     case 'cut':
-      links.get(effect.member)?.close();
+      links.to(effect.member)?.close();
       return;
     case 'done': {
       const name = `${effect.view.term}.${effect.view.number}`;
@@ -193,13 +194,13 @@ await listen<Introduction | ToCopySide, FromCopySide>(
       message(message) {
         if (message.kind === 'member') {
           from = message.node;
-          links.set(from, link);
+          links.introduce(from, message.incarnation, link);
         } else if (from !== null) {
           step({ kind: 'message', from, message });
         }
       },
       close() {
-        if (from !== null && links.get(from) === link) links.delete(from);
+        if (from !== null) links.ended(from, link);
       },
     };
   },

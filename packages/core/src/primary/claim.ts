@@ -105,6 +105,8 @@ export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): voi
   state.quietClaims.delete(id);
   const best = newest(opening.answers.values());
   if (best === null || isOver(state, best)) {
+    // Over, so nobody need keep it for safety's sake: unconfirmed copies would hold up a join until they are forgotten.
+    for (const [member, { record }] of opening.answers) if (record !== null) confirm(state, id, member);
     if (state.unknown.size < unknownMax) state.unknown.add(id);
     for (const token of opening.tokens) state.effects.push({ kind: 'opened', token, record: null });
     for (const { from: reply, message } of opening.relayed) {
@@ -197,7 +199,7 @@ export function offered(state: PrimaryState, from: NodeId, id: SessionId): void 
   const entry = advance(state, id);
   if (entry !== undefined) {
     if (state.unsynced.has(id)) entry.holders.add(from);
-    else confirm(state, entry, from);
+    else confirm(state, id, from);
   } else if (state.isPrimary(id)) {
     state.unknown.delete(id);
     if (state.offers.size < offersMax) state.offers.add(id);

@@ -37,7 +37,7 @@ export function settle(state: PrimaryState, done: Done, settled: Settled): void 
 export function release(state: PrimaryState, entry: Entry): void {
   const safe = acknowledged(entry);
   if (safe !== unsynced) {
-    for (const member of entry.holders) confirm(state, entry, member);
+    for (const member of entry.holders) confirm(state, entry.record.id, member);
     entry.holders.clear();
     entry.alike = null;
   }
@@ -50,7 +50,7 @@ export function release(state: PrimaryState, entry: Entry): void {
 }
 
 /** A holder learns that it need not keep the session for safety's sake. */
-export function confirm(state: PrimaryState, { record: { id } }: Entry, member: NodeId): void {
+export function confirm(state: PrimaryState, id: SessionId, member: NodeId): void {
   if (member === state.self) state.effects.push({ kind: 'own', message: { kind: 'taken', id } });
   else state.sendTo(member, { kind: 'confirmed', id, view: numberOf(state.view) });
 }

@@ -1,0 +1,247 @@
+import type { RequestId, SessionId } from '@limpet/core';
+import type { Ask, Body, Outcome } from './wire.ts';
+import type { Worker } from './worker.ts';
+import type { World } from './world.ts';
+
+/** One request as its client knows it. */
+export interface Operation {
+  readonly user: number;
+  readonly ask: Ask;
+  readonly presented: SessionId | null;
+  readonly startMs: number;
+}
+
+/** What the clients have been told of one session id. */
+interface Known {
+  readonly birth: string;
+  /** The start of the first request that may have ended it. */
+  mayEndFromMs: number;
+  /** Told that it has ended. */
+  endedAtMs: number;
+  readonly createdFromMs: number;
+  readonly givenAtMs: number;
+  lastUseFromMs: number;
+  lastUseUntilMs: number;
+  /** All that held its last version have died. */
+  lost: boolean;
+}
+
+/** What answers have shown of one session, under whatever id. */
+interface Line {
+  log: readonly string[];
+  other: readonly string[];
+  readonly shown: { readonly atMs: number; readonly log: number; readonly other: number }[];
+  lost: boolean;
+}
+
+const enders = new Set<Ask['kind']>(['renew', 'regenerate', 'destroy']);
+const appends = new Set<Ask['kind']>(['append', 'appendTwice', 'save', 'stream', 'renew', 'regenerate']);
+
+/** Checks what clients were told against each other: every visible answer, in real time. */
+export class History {
+  readonly #world: World;
+  readonly #ids = new Map<SessionId, Known>();
+  readonly #lines = new Map<string, Line>();
+  readonly #notExecuted = new Set<string>();
+  readonly #users = new Map<number, SessionId | null>();
+  lostSessions = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** The cookie of a user. */
+  cookieOf(user: number): SessionId | null {
+    return this.#users.get(user) ?? null;
+  }
+
+  begin(user: number, ask: Ask): Operation {
+    const presented = this.cookieOf(user);
+    const startMs = this.#world.scheduler.nowMs;
+    const known = presented === null ? undefined : this.#ids.get(presented);
+    if (known !== undefined && enders.has(ask.kind)) known.mayEndFromMs = Math.min(known.mayEndFromMs, startMs);
+    return { user, ask, presented, startMs };
+  }
+
+  end(operation: Operation, outcome: Outcome, request: RequestId): void {
+    this.#world.count(outcome.kind === 'refused' ? outcome.outcome : outcome.kind);
+    this.#world.count('operations');
+    const bodies = outcome.kind === 'refused' ? [] : outcome.bodies;
+    for (const body of bodies) this.#check(operation, body, request);
+    if (outcome.kind === 'refused' && outcome.outcome === 'not-executed') this.#refuted(operation.ask);
+    const last = bodies.at(-1);
+    if (last !== undefined) this.#told(operation, last, outcome.kind === 'answered');
+    const known = operation.presented === null ? undefined : this.#ids.get(operation.presented);
+    if (known !== undefined) known.lastUseUntilMs = this.#world.scheduler.nowMs;
+    if (known !== undefined && bodies.some(({ found }) => found === known.birth))
+      known.lastUseFromMs = Math.max(known.lastUseFromMs, operation.startMs);
+  }
+
+  // ——— 10, 19: certainly not run means no effect ———
+
+  #refuted({ tag }: Ask): void {
+    this.#notExecuted.add(tag);
+    for (const line of this.#lines.values()) this.#checkRefuted(line.log);
+  }
+
+  #checkRefuted(tags: readonly string[]): void {
+    for (const tag of tags) {
+      if (this.#notExecuted.has(tag.replace('+', '')))
+        this.#fail(10, `${tag} was told as not executed, and has an effect`);
+    }
+  }
+
+  // ——— What an answer may show ———
+
+  #check(operation: Operation, body: Body, request: RequestId): void {
+    // 11
+    if (body.request !== request) this.#fail(11, `the answer of ${body.request} reaches ${request}`);
+    this.#checkFound(operation, body);
+    const { ask } = operation;
+    if (body.birth === null) return;
+    const line = this.#lineOf(body.birth);
+    if (line.lost) return;
+    // Ended by another request while this one ran: it may find it emptied.
+    const known = operation.presented === null ? undefined : this.#ids.get(operation.presented);
+    if (
+      known !== undefined &&
+      known.mayEndFromMs < Number.POSITIVE_INFINITY &&
+      body.log.length * body.other.length === 0
+    )
+      return;
+    this.#checkList(operation, line, body, 'log');
+    this.#checkList(operation, line, body, 'other');
+    if (body.count !== body.log.length)
+      this.#fail(1, `${ask.tag}: count ${body.count} beside a list of ${body.log.length}`);
+    if (appends.has(ask.kind) && !body.log.includes(ask.tag))
+      this.#fail(1, `${ask.tag} is answered and not in the list`);
+    if (ask.kind === 'other' && !body.other.includes(ask.tag))
+      this.#fail(1, `${ask.tag} is answered and not in the list`);
+    line.shown.push({ atMs: this.#world.scheduler.nowMs, log: body.log.length, other: body.other.length });
+  }
+
+  #lineOf(birth: string): Line {
+    const known = this.#lines.get(birth);
+    if (known !== undefined) return known;
+    const line: Line = { log: [], other: [], shown: [], lost: false };
+    this.#lines.set(birth, line);
+    return line;
+  }
+
+  /** 1, 3, 5, 10: all that answers show of a list is one list that grows; nobody sees less than was shown before. */
+  #checkList({ ask, startMs }: Operation, line: Line, body: Body, name: 'log' | 'other'): void {
+    const shown = line[name];
+    const seen = body[name];
+    const [short, long] = seen.length < shown.length ? [seen, shown] : [shown, seen];
+    for (let at = 0; at < short.length; at += 1) {
+      if (short[at] !== long[at]) {
+        this.#fail(1, `${ask.tag} at ${body.at} sees ${name} ${seen.join(' ')}, shown before: ${shown.join(' ')}`);
+        return;
+      }
+    }
+    if (new Set(seen).size !== seen.length) this.#fail(10, `${ask.tag} sees an effect twice: ${seen.join(' ')}`);
+    for (let at = line.shown.length - 1; at >= 0; at -= 1) {
+      const before = line.shown[at];
+      if (before === undefined || before.atMs >= startMs) continue;
+      if (seen.length < before[name])
+        this.#fail(
+          3,
+          `${ask.tag} at ${body.at} sees ${seen.length} of ${name}, ${before[name]} were shown before it began`,
+        );
+    }
+    if (seen.length > shown.length) {
+      line[name] = seen;
+      this.#checkRefuted(seen.slice(shown.length));
+    }
+  }
+
+  /** 1, 6, 14: a session that must be there is there, and one that has ended is not. */
+  #checkFound({ ask, presented, startMs }: Operation, body: Body): void {
+    const known = presented === null ? undefined : this.#ids.get(presented);
+    if (known === undefined || known.lost) return;
+    const { idleMs, absoluteMs } = this.#world.settings;
+    const { nowMs } = this.#world.scheduler;
+    const mayHaveExpired = nowMs - known.lastUseFromMs >= idleMs || nowMs - known.createdFromMs >= absoluteMs;
+    if (known.mayEndFromMs === Number.POSITIVE_INFINITY && !mayHaveExpired && body.found !== known.birth)
+      this.#fail(
+        1,
+        `${ask.tag} at ${body.at} finds ${body.found ?? 'no session'} under ${presented}, which is ${known.birth}`,
+      );
+    if (known.endedAtMs < startMs && body.found === known.birth)
+      this.#fail(6, `${ask.tag} at ${body.at} finds ${known.birth} under ${presented}, which had ended`);
+    const isOver = startMs > known.givenAtMs + absoluteMs + 1 || startMs > known.lastUseUntilMs + idleMs * 1.5 + 500;
+    if (isOver && body.found === known.birth)
+      this.#fail(14, `${ask.tag} at ${body.at} finds ${known.birth}, which must have expired`);
+  }
+
+  /** What the head said about the cookie, and what that says about the session. */
+  #told(operation: Operation, body: Body, isWhole: boolean): void {
+    const { user, ask, presented, startMs } = operation;
+    const { nowMs } = this.#world.scheduler;
+    const known = presented === null ? undefined : this.#ids.get(presented);
+    const { cookie } = body;
+    const hasEnded = enders.has(ask.kind) && body.found !== null && known?.birth === body.found;
+    if (isWhole && known !== undefined && hasEnded) known.endedAtMs = Math.min(known.endedAtMs, nowMs);
+    if (cookie.kind === 'give') {
+      if (body.birth !== null && !this.#ids.has(cookie.id)) {
+        const given: Known = {
+          birth: body.birth,
+          mayEndFromMs: Number.POSITIVE_INFINITY,
+          endedAtMs: Number.POSITIVE_INFINITY,
+          createdFromMs: startMs,
+          givenAtMs: nowMs,
+          lastUseFromMs: startMs,
+          lastUseUntilMs: nowMs,
+          lost: false,
+        };
+        this.#ids.set(cookie.id, given);
+        // All that held it may have died while the answer was on its way.
+        this.#checkLost(cookie.id, given);
+      }
+      this.#users.set(user, cookie.id);
+    } else if (cookie.kind === 'take' && this.cookieOf(user) === presented) this.#users.set(user, null);
+  }
+
+  // ——— Deaths ———
+
+  /** Where more may die than a session has copies: what nobody holds any more is lost, and only that. */
+  died(): void {
+    for (const [id, known] of this.#ids) this.#checkLost(id, known);
+  }
+
+  #checkLost(id: SessionId, known: Known): void {
+    const { settings, living, watch } = this.#world;
+    if (!settings.mayLose || known.lost || known.endedAtMs < Number.POSITIVE_INFINITY) return;
+    const shown = watch.shown.get(id) ?? 0;
+    const isHeld = living.some((worker) =>
+      [worker.engine.record(id), worker.keeper.machine.held(id)].some((held) => (held?.mark.version ?? -1) >= shown),
+    );
+    if (isHeld) return;
+    known.lost = true;
+    this.#lineOf(known.birth).lost = true;
+    this.lostSessions += 1;
+  }
+
+  /** 21: never the last member, never the only custodian of a session. */
+  killedByDecision(victim: Worker): void {
+    const others = this.#world.living.filter((worker) => worker !== victim);
+    if (others.length === 0) this.#fail(21, `${victim.address}, the last member, is killed by decision`);
+    for (const [id, known] of this.#ids) {
+      if (known.lost || known.mayEndFromMs < Number.POSITIVE_INFINITY) continue;
+      const holds = (worker: Worker) => worker.engine.record(id) ?? worker.keeper.machine.held(id);
+      if (holds(victim) !== null && !others.some((worker) => holds(worker) !== null))
+        this.#fail(21, `${victim.address}, the only one that holds ${id}, is killed by decision`);
+    }
+  }
+
+  /** The ids whose session must be there. */
+  *expected(): IterableIterator<SessionId> {
+    for (const [id, known] of this.#ids) {
+      if (!known.lost && known.mayEndFromMs === Number.POSITIVE_INFINITY) yield id;
+    }
+  }
+
+  #fail(invariant: number, what: string): void {
+    this.#world.fail(`invariant ${invariant}: ${what}`);
+  }
+}

@@ -1,0 +1,172 @@
+import {
+  assign,
+  type CopyMachine,
+  compareViews,
+  type FromCopySide,
+  formatAddress,
+  formatViewNumber,
+  isIdempotent,
+  type NodeId,
+  type RequestId,
+  type SessionId,
+  type ToCopySide,
+  type View,
+  type ViewNumber,
+} from '@limpet/core';
+import type { WireRequest } from './wire.ts';
+import type { Worker } from './worker.ts';
+import type { World } from './world.ts';
+
+/** Looks at the machines from outside, while they run. Each check names the invariant of PROTOCOL.md that it is for. */
+export class Watch {
+  readonly #world: World;
+  /** The newest view that each thread was given. */
+  readonly #seen = new Map<string, View>();
+  readonly #unwritten = new Set<string>();
+  /** Who commits for a session in a view. */
+  readonly #committer = new Map<string, string>();
+  /** The highest version that a session's primary has sent in a view. */
+  readonly #sent = new Map<string, number>();
+  /** Where each request's handler has run. */
+  readonly #runs = new Map<RequestId, string[]>();
+  readonly sessions = new Set<SessionId>();
+  /** The highest version of each session that a response has shown. */
+  readonly shown = new Map<SessionId, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** 7 and 20. */
+  seesView(thread: string, view: View): void {
+    const before = this.#seen.get(thread);
+    const isOlder = before !== undefined && compareViews(view, before) < 0;
+    if (isOlder && before?.term === view.term)
+      this.#fail(7, `${thread} is given ${formatViewNumber(view)} after ${formatViewNumber(before)}`);
+    if (!isOlder) this.#seen.set(thread, view);
+    if (!this.#world.disk.has(view) && !this.#unwritten.has(formatViewNumber(view)))
+      this.#fail(20, `${thread} sees view ${formatViewNumber(view)}, which is not on disk`);
+  }
+
+  /** The disk is full: the view is published all the same (decision 0008). */
+  unwritten(view: View): void {
+    this.#unwritten.add(formatViewNumber(view));
+  }
+
+  /** 2: one incarnation commits for a session in a view. */
+  sent(from: string, _to: NodeId, message: ToCopySide): void {
+    switch (message.kind) {
+      case 'write':
+        this.#commits(from, message.id, message.view);
+        this.#notes(message.id, message.view, message.mark.version);
+        if (message.buried !== null && message.commit.bury !== null)
+          this.#notes(message.commit.bury, message.view, message.buried.version);
+        return;
+      case 'record':
+        this.#notes(message.record.id, message.view, message.record.mark.version);
+        return;
+      case 'digest':
+        this.#notes(message.id, message.view, message.mark.version);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #commits(by: string, id: SessionId, view: ViewNumber): void {
+    const key = `${id} ${formatViewNumber(view)}`;
+    const known = this.#committer.get(key);
+    if (known === undefined) this.#committer.set(key, by);
+    else if (known !== by) this.#fail(2, `${known} and ${by} commit for ${id} in ${formatViewNumber(view)}`);
+  }
+
+  #notes(id: SessionId, view: ViewNumber, version: number): void {
+    this.sessions.add(id);
+    const key = `${id} ${formatViewNumber(view)}`;
+    if ((this.#sent.get(key) ?? 0) < version) this.#sent.set(key, version);
+  }
+
+  /** 4: a copy is never ahead of its primary, and acknowledges only what it holds. */
+  answered(by: string, machine: CopyMachine, _to: NodeId, message: FromCopySide): void {
+    if (message.kind !== 'ack') return;
+    const { id, view, version } = message;
+    const sent = this.#sent.get(`${id} ${formatViewNumber(view)}`) ?? 0;
+    if (version > sent) this.#fail(4, `${by} acknowledges version ${version} of ${id}, its primary has sent ${sent}`);
+    const held = machine.held(id)?.mark.version ?? 0;
+    if (held < version) this.#fail(4, `${by} acknowledges version ${version} of ${id} and holds ${held}`);
+  }
+
+  /** 16: a fresh id's rank 1 is its maker. */
+  minted(by: string, id: SessionId, view: View | null): void {
+    if (view === null) return;
+    const [node] = by.split('.');
+    for (const ring of [view.ring, view.next ?? []]) {
+      if (!ring.some((member) => member === node)) continue;
+      const first = this.#world.rank(id, ring, view.members)[0];
+      if (first !== node) this.#fail(16, `${by} made ${id}, whose home is ${first}`);
+    }
+  }
+
+  /** 15 and 19: the handler of a request begins. */
+  runs(worker: Worker, { request, ask, session }: WireRequest): void {
+    const view = worker.views.current;
+    const isMember = view?.members[worker.node]?.incarnation === worker.incarnation;
+    if (!isMember) this.#fail(15, `${worker.address} runs a request and is no member of its view`);
+    else if (session === null && view !== null && !view.ring.includes(worker.node))
+      this.#fail(15, `${worker.address} runs a request and is not in the ring`);
+    const runs = this.#runs.get(request) ?? [];
+    this.#runs.set(request, runs);
+    this.#world.count('runs');
+    for (const address of runs) {
+      const isFenced = this.#world.workers.get(address)?.process.isAlive !== true;
+      if (!isFenced && !isIdempotent(ask.method))
+        this.#fail(19, `${request} runs at ${worker.address} while ${address} may still run it`);
+    }
+    runs.push(worker.address);
+  }
+
+  /** 5 and 18: a response leaves, and shows this version. */
+  released(worker: Worker, id: SessionId, version: number): void {
+    if (version === 0) return;
+    const view = worker.engine.view;
+    if (view === null) return;
+    // Decided in the view before, in this very event: the response was on its way when this view came.
+    if (worker.enteredIn === this.#world.scheduler.count) return;
+    const { primary, writeSet } = assign(this.#world.rank, view, id);
+    // What a former primary lets out was confirmed by the present one; it is seen there.
+    if (primary !== worker.node) return;
+    if ((this.shown.get(id) ?? 0) < version) this.shown.set(id, version);
+    for (const node of writeSet) {
+      if (node === worker.node) continue;
+      const member = view.members[node];
+      const other = member === undefined ? undefined : this.#world.workers.get(formatAddress(member));
+      if (other === undefined) {
+        this.#fail(18, `${worker.address} lets out version ${version} of ${id}: ${node} was never there`);
+        continue;
+      }
+      const theirs = other.keeper.machine.view;
+      // Further on than this worker: its duties are those of another view.
+      if (theirs === null || compareViews(theirs, view) > 0) continue;
+      const held = other.keeper.machine.held(id)?.mark.version ?? 0;
+      if (held < version)
+        this.#fail(5, `${worker.address} lets out version ${version} of ${id}, ${node} holds ${held}`);
+    }
+  }
+
+  /** 17: who dies, or leaves, takes only its own sessions; who joins gets all that move. */
+  moved(before: View, view: View): void {
+    const gone = before.ring.filter((node) => !view.ring.includes(node));
+    const come = view.ring.filter((node) => !before.ring.includes(node));
+    for (const id of this.sessions) {
+      const [was] = this.#world.rank(id, before.ring, before.members, 1);
+      const [is] = this.#world.rank(id, view.ring, view.members, 1);
+      if (was === is || was === undefined || is === undefined) continue;
+      if (!gone.includes(was) && !come.includes(is))
+        this.#fail(17, `${id} moves from ${was} to ${is} in ${formatViewNumber(view)}`);
+    }
+  }
+
+  #fail(invariant: number, what: string): void {
+    this.#world.fail(`invariant ${invariant}: ${what}`);
+  }
+}
