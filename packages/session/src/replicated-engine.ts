@@ -8,7 +8,6 @@ import {
   keptBy,
   LimpetError,
   type LogEntry,
-  type Mark,
   type NodeId,
   type PrimaryEffect,
   type PrimaryEvent,
@@ -25,6 +24,7 @@ import {
   type WorkingRecord,
 } from '@limpet/core';
 import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
+import { HeldRecord } from './held-record.ts';
 import { UnheldIds } from './unheld-ids.ts';
 
 /** How often the machine is told the time, in milliseconds. */
@@ -60,34 +60,6 @@ export interface ReplicatedEngineOptions {
   readonly done: (view: ViewNumber) => void;
   /** A request has reached its deadline because these members have not answered. */
   readonly late: (what: 'opening' | 'commit', members: readonly NodeId[]) => void;
-}
-
-class HeldRecord implements Held {
-  readonly record: WorkingRecord;
-  live: unknown = null;
-
-  constructor(record: WorkingRecord) {
-    this.record = record;
-  }
-
-  get id(): SessionId {
-    return this.record.id;
-  }
-  get mark(): Mark {
-    return this.record.mark;
-  }
-  get attributes(): WorkingRecord['attributes'] {
-    return this.record.attributes;
-  }
-  get deleted(): boolean {
-    return this.record.deleted;
-  }
-  get createdAt(): number {
-    return this.record.createdAt;
-  }
-  get expiresAt(): number {
-    return this.record.expiresAt;
-  }
 }
 
 type Answer = PrimaryEffect & { readonly kind: 'opened' | 'moved' | 'settled' };
