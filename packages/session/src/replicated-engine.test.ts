@@ -152,6 +152,27 @@ describe('replicated engine', () => {
     stop();
   });
 
+  test('buddy out of reach: nobody is told that a session has ended before its copy knows it', async () => {
+    const { engine, cut, mend, stop } = make();
+    const [first, second, third] = [nextRequest(), nextRequest(), nextRequest()];
+    const held = engine.create(engine.mint(null), first);
+    await engine.commit(held, first, change(1));
+    cut();
+    const destroyed = engine.commit(held, second, { ...change(2), destroy: true });
+    let opened: unknown = 'nothing';
+    const opening = Promise.resolve(engine.open(held.id, third)).then((found) => {
+      opened = found;
+    });
+    for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+    expect(opened).toBe('nothing');
+    mend();
+    await Promise.all([destroyed, opening]);
+    expect(opened).toBeNull();
+    // Once it is safe nobody waits any more.
+    expect(engine.open(held.id, nextRequest())).toBeNull();
+    stop();
+  });
+
   test('buddy out of reach: at the deadline the verdict is unknown, never safe', async () => {
     const { engine, cut, late, stop } = make(120);
     const [first, second] = [nextRequest(), nextRequest()];

@@ -181,10 +181,10 @@ export class ReplicatedEngine implements Engine {
 
   open(id: SessionId, request: RequestId, waitMs?: number): Held | null | Promise<Held | null> {
     const opened = this.#ask(id, (token) => ({ kind: 'open', id, request, token }), waitMs);
-    const use = (answer: Answer | null): Held | null => {
+    const use = (answer: Answer | null): Held | null | Promise<Held | null> => {
       const record = this.#opened(answer);
       if (record === null) this.#unheld.note(id);
-      return this.#usable(record);
+      return record?.deleted ? this.#ended(record, request, waitMs) : this.#usable(record);
     };
     return opened instanceof Promise ? opened.then(use) : use(opened);
   }
@@ -254,6 +254,17 @@ export class ReplicatedEngine implements Engine {
     return this.#session(record);
   }
 
+  /** That a session has ended is told once its tombstone is safe: else a death could bring it back before the user's eyes (P4, P13). */
+  #ended({ id }: WorkingRecord, request: RequestId, waitMs?: number): null | Promise<null> {
+    const isSafe = (verdict: Verdict): null => {
+      if (verdict.kind === 'safe') return null;
+      if (verdict.kind === 'unknown' && verdict.why === 'deadline') throw this.#notLoaded();
+      throw new LimpetError('LIMPET_HANDED_OVER');
+    };
+    const verdict = this.#verdict(id, (token) => ({ kind: 'safe', id, request, token }), waitMs);
+    return verdict instanceof Promise ? verdict.then(isSafe) : isSafe(verdict);
+  }
+
   #session(record: WorkingRecord): HeldRecord {
     const known = this.#held.get(record);
     if (known !== undefined) return known;
@@ -263,19 +274,19 @@ export class ReplicatedEngine implements Engine {
   }
 
   #opened(answer: Answer | null): WorkingRecord | null {
-    if (answer === null) {
-      throw new LimpetError('LIMPET_DEADLINE', {
-        ms: this.#options.deadlineMs,
-        what: 'the session could not be loaded',
-      });
-    }
+    if (answer === null) throw this.#notLoaded();
     if (answer.kind === 'moved') throw new LimpetError('LIMPET_HANDED_OVER');
     if (answer.kind !== 'opened') throw new Error(`broken invariant: ${answer.kind} instead of opened`);
     return answer.record;
   }
 
-  #verdict(id: SessionId, event: (token: number) => PrimaryEvent): Verdict | Promise<Verdict> {
-    const answer = this.#ask(id, event);
+  #notLoaded(): LimpetError {
+    const { deadlineMs: ms } = this.#options;
+    return new LimpetError('LIMPET_DEADLINE', { ms, what: 'the session could not be loaded' });
+  }
+
+  #verdict(id: SessionId, event: (token: number) => PrimaryEvent, waitMs?: number): Verdict | Promise<Verdict> {
+    const answer = this.#ask(id, event, waitMs);
     return answer instanceof Promise ? answer.then(verdictOf) : verdictOf(answer);
   }
 

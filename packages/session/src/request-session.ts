@@ -310,7 +310,10 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
     const isUntold = isEnd && !this.#isHeadDecided;
     if (held === null || live === null) return isUntold ? null : this.#buryAlone(answer);
     if (isDraft) return isUntold ? null : this.#commitDraft(held, live, answer);
-    if (held.deleted) return touches.hasWritten || live.hasUnpublished(touches) || this.#renewing ? gone : null;
+    if (held.deleted) {
+      const isRefused = touches.hasWritten || live.hasUnpublished(touches) || this.#renewing !== null;
+      return isRefused ? this.#onceSafe(held, gone) : null;
+    }
     if (this.#renewing !== null && !isUntold) return this.#commitRenewal(held, live, this.#renewing, answer);
     const collected = live.collect(touches);
     const { set, remove } = collected.change;
@@ -364,6 +367,11 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
       this.#isLogged = true;
       onMade?.();
     }
-    return verdict;
+    return isRefused ? this.#onceSafe(held, verdict) : verdict;
+  }
+
+  /** A refusal shows what another request has committed, and that must not be undone afterwards any more (P4). */
+  #onceSafe(held: Held, refusal: Verdict): Pending {
+    return combineVerdicts(this.#engine.safe(held, this.#request), refusal);
   }
 }

@@ -31,7 +31,9 @@ export function commitHere(
     return;
   }
   if (record.deleted) {
-    settle(state, done, { kind: 'gone' });
+    // The caller's own requests wait for the tombstone by themselves; the word to another member is an answer there (P4).
+    if ('token' in done) settle(state, done, { kind: 'gone' });
+    else wait(state, entry, record.mark.version, done, { kind: 'gone' });
     return;
   }
   const rival = findRival(record.kept, commit) ?? (old === undefined ? null : findRival(old.record.kept, commit));

@@ -13,13 +13,15 @@ const deliveredBatch = 512;
 const acknowledged = ({ others, acked }: Entry): number =>
   others.reduce((least, member) => Math.min(least, acked.get(member) ?? unsynced), Number.POSITIVE_INFINITY);
 
-/** Says `safe` once the whole write set has acknowledged the version. */
-export function wait(state: PrimaryState, entry: Entry, version: number, done: Done): void {
+const safe: Settled = { kind: 'safe' };
+
+/** Settles once the whole write set has acknowledged the version. */
+export function wait(state: PrimaryState, entry: Entry, version: number, done: Done, settled: Settled = safe): void {
   if (acknowledged(entry) >= version) {
-    settle(state, done, { kind: 'safe' });
+    settle(state, done, settled);
     return;
   }
-  entry.waiters.push({ version, done });
+  entry.waiters.push({ version, done, settled });
   state.held.add(entry.record.id);
   hurry(state, entry);
 }
@@ -35,18 +37,18 @@ export function settle(state: PrimaryState, done: Done, settled: Settled): void 
 
 /** Something may have been acknowledged: opens what can be opened. Called on every event that can open the gate. */
 export function release(state: PrimaryState, entry: Entry): void {
-  const safe = acknowledged(entry);
-  if (safe !== unsynced) {
+  const reached = acknowledged(entry);
+  if (reached !== unsynced) {
     for (const member of entry.holders) confirm(state, entry.record.id, member);
     entry.holders.clear();
     entry.alike = null;
   }
   if (entry.waiters.length === 0) return;
-  const open = entry.waiters.filter((waiter) => waiter.version <= safe);
+  const open = entry.waiters.filter((waiter) => waiter.version <= reached);
   if (open.length === 0) return;
-  entry.waiters = entry.waiters.filter((waiter) => waiter.version > safe);
+  entry.waiters = entry.waiters.filter((waiter) => waiter.version > reached);
   if (entry.waiters.length === 0) state.held.delete(entry.record.id);
-  for (const { done } of open) settle(state, done, { kind: 'safe' });
+  for (const { done, settled } of open) settle(state, done, settled);
 }
 
 /** A holder learns that it need not keep the session for safety's sake. */

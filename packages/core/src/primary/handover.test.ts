@@ -103,3 +103,34 @@ test('handover: a session begun before the switch and committed after it: made a
   const refused = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: stranger } }, 7);
   expect(relayed(refused, n1)[0]).toMatchObject({ verdict: 'refused' });
 });
+
+test('handover: a change comes for a session that has ended: its refusal waits until the tombstone is safe', () => {
+  const id = movingId();
+  const [former, primary] = [machineOf(n1), machineOf(n3)];
+  enter(former, before, [n2]);
+  former.step({ kind: 'create', id, request, token: 1 }, 0);
+  enter(former, after, [n2, n3]);
+  enter(primary, after, [n1, n2]);
+  former.step({ kind: 'sweep', budget: 10 }, 0);
+  const said = [];
+  const commits = [
+    commitOf(1, { createdAt: 0, expiresAt: 1e12 }),
+    { ...commitOf(2, null), destroy: true },
+    commitOf(3, null),
+  ];
+  for (const commit of commits) {
+    const [forward] = relayed(former.step({ kind: 'commit', id, commit, token: 1 + commit.ordinal }, 1), n3);
+    if (forward === undefined) throw new Error('not forwarded');
+    said.push(
+      ...relayed(primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: forward } }, 2), n1),
+    );
+  }
+  const ack = { kind: 'ack', id, view: { term: 1, number: 2 } } as const;
+  said.push(...relayed(primary.step({ kind: 'message', from: n1, message: { ...ack, version: 1 } }, 3), n1));
+  expect(said).toMatchObject([{ kind: 'forwarded', verdict: 'safe' }]);
+  const rest = relayed(primary.step({ kind: 'message', from: n1, message: { ...ack, version: 2 } }, 4), n1);
+  expect(rest).toMatchObject([
+    { kind: 'forwarded', verdict: 'safe' },
+    { kind: 'forwarded', verdict: 'gone' },
+  ]);
+});

@@ -8,7 +8,7 @@ import { assert } from '../unreachable.ts';
 import { formatAddress, type View } from '../view.ts';
 import { ViewHistory } from '../view-history.ts';
 import { Bucket } from './bucket.ts';
-import type { PrimaryEffect, Token } from './events.ts';
+import type { PrimaryEffect, Settled, Token } from './events.ts';
 import { Lane } from './lane.ts';
 
 /** What `acked` says of a member that has not shown yet that it holds this history at all. */
@@ -44,6 +44,8 @@ export interface Entry {
 export interface Waiter {
   readonly version: number;
   readonly done: Done;
+  /** What it is told then. A token is told nothing but `safe` this way. */
+  readonly settled: Settled;
 }
 
 export type Done = { readonly token: Token } | { readonly reply: NodeId; readonly sequence: number };
