@@ -25,6 +25,8 @@ interface Request {
   readonly ask: Ask;
   /** What had been acknowledged of each attribute when it began: it must not show less. */
   readonly floor: ReadonlyMap<string, number>;
+  /** Some client knew by then that the session has ended. */
+  readonly isLate: boolean;
   outcome: Outcome | null;
 }
 
@@ -45,7 +47,8 @@ export class Ledger {
   readonly #base = new Map<SessionId, Map<string, number>>();
   /** The highest version of each session that an answer has shown. */
   readonly #shown = new Map<SessionId, number>();
-  readonly #signedOut = new Set<SessionId>();
+  /** Sessions of which an answer has said that they have ended: the logout's own, 409, or no session found. */
+  readonly #ended = new Set<SessionId>();
   readonly #rank: Rank;
   readonly #names: Names;
   readonly #workers: ReadonlyMap<string, Custodian>;
@@ -65,27 +68,37 @@ export class Ledger {
     for (const { kind, attribute } of ask.deeds.flatMap((deed) => ('attribute' in deed ? [deed] : []))) {
       if (ask.session !== null && kind !== 'put') floor.set(attribute, this.#bounds(ask.session, attribute).least);
     }
-    this.#requests.set(ask.name, { ask, floor, outcome: null });
+    const isLate = ask.session !== null && this.#ended.has(ask.session);
+    this.#requests.set(ask.name, { ask, floor, isLate, outcome: null });
   }
 
   /** Invariants 3 and 6: what an answer shows is not older than what was acknowledged before it began, nor of a session that has ended. */
   over(ask: Ask, outcome: Outcome): void {
     const request = this.#requests.get(ask.name);
     if (request === undefined || request.outcome !== null) throw new Error(`${ask.name} has ended twice`);
+    request.outcome = outcome;
+    const { session } = ask;
+    if (session === null) return;
     for (const [attribute, least] of request.floor) {
       const shown = new RegExp(`\\b${attribute}=(\\d+)`).exec(outcome.text)?.[1];
-      if (outcome.status !== 200 || ask.session === null) continue;
+      if (outcome.status !== 200) continue;
       if (shown === undefined) {
-        if (!this.#signedOut.has(ask.session)) throw new Error(`${ask.name} has not found its session`);
-      } else if (Number(shown) < least || Number(shown) > this.#bounds(ask.session, attribute).most) {
+        if (!this.#mayHaveEnded(session)) throw new Error(`${ask.name} has not found its session`);
+        this.#ended.add(session);
+      } else if (request.isLate) throw new Error(`${ask.name} shows a session that had ended`);
+      else if (Number(shown) < least || Number(shown) > this.#bounds(session, attribute).most) {
         throw new Error(`${ask.name} shows ${attribute}=${shown}, ${least} had been acknowledged`);
       }
-      if (shown !== undefined && this.#signedOut.has(ask.session))
-        throw new Error(`${ask.name} shows a session that has ended`);
     }
-    request.outcome = outcome;
-    const isLogout = ask.deeds.some(({ kind }) => kind === 'logout');
-    if (isLogout && outcome.status === 200 && ask.session !== null) this.#signedOut.add(ask.session);
+    const isLogout = outcome.status === 200 && ask.deeds.some(({ kind }) => kind === 'logout');
+    if (isLogout || outcome.outcome === 'gone') this.#ended.add(session);
+  }
+
+  #mayHaveEnded(id: SessionId): boolean {
+    const all = [...this.#requests.values()].filter(({ ask }) => ask.session === id);
+    return all.some(
+      ({ ask, outcome }) => outcome?.outcome !== 'not-executed' && ask.deeds.some(({ kind }) => kind === 'logout'),
+    );
   }
 
   /** Invariants 5 and 18: what is shown is held by the whole write set of the worker's view. */
@@ -136,8 +149,8 @@ export class Ledger {
     if (odd !== undefined) throw new Error(`${name}: ${first.node} holds ${first.text}, ${odd.node} ${odd.text}`);
     if (first.version < (this.#shown.get(id) ?? 0))
       throw new Error(`${name} is at v${first.version}, an answer has shown more`);
-    if (first.deleted !== this.#signedOut.has(id))
-      throw new Error(`${name} ${first.deleted ? 'has ended' : 'is back'}`);
+    if (first.deleted && !this.#mayHaveEnded(id)) throw new Error(`${name} has ended`);
+    if (!first.deleted && this.#ended.has(id)) throw new Error(`${name} is back`);
     return `${name} v${first.version}: ${where}${first.deleted ? ' · ended, a tombstone' : this.#count(id, first)}`;
   }
 
