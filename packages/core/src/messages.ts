@@ -137,6 +137,8 @@ export type BetweenApps =
   | { readonly kind: 'finished'; readonly id: SessionId; readonly request: RequestId }
   | {
       readonly kind: 'forwarded';
+      /** The view in which the sender, its primary, says so. */
+      readonly view: ViewNumber;
       readonly sequence: number;
       readonly verdict: 'safe' | 'refused' | 'gone';
     };

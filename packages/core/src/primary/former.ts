@@ -2,7 +2,7 @@ import { assign } from '../assignment.ts';
 import type { RequestId, SessionId } from '../ids.ts';
 import type { BetweenApps, Commit } from '../messages.ts';
 import { applyCommit, snapshot } from '../record.ts';
-import { numberOf, type View } from '../view.ts';
+import { compareViews, numberOf, type View } from '../view.ts';
 import { isSameMember } from '../view-history.ts';
 import { noRequest } from './commit.ts';
 import { drop } from './custody.ts';
@@ -18,8 +18,7 @@ export function demote(state: PrimaryState, entry: Entry): void {
   drop(state, id);
   handDown(state, id, record.mark.version === 0 ? null : entry);
   for (const token of blocked) state.effects.push({ kind: 'moved', token });
-  const former: Former = state.formers.get(id) ?? { target: null, running: new Map(), pending: new Map() };
-  former.target = assign(state.rank, state.view, id).primary;
+  const former = state.formers.get(id) ?? formerOf(state, id);
   for (const request of state.running.get(id) ?? []) {
     if (!former.running.has(request)) former.running.set(request, record);
   }
@@ -27,6 +26,13 @@ export function demote(state: PrimaryState, entry: Entry): void {
   for (const { done } of waiters) if ('token' in done) addPending(state, former, id, done.token, noRequest, null);
   if (former.running.size > 0 || former.pending.size > 0) state.formers.set(id, former);
 }
+
+const formerOf = (state: PrimaryState, id: SessionId): Former => ({
+  target: assign(state.rank, state.view, id).primary,
+  since: numberOf(state.view),
+  running: new Map(),
+  pending: new Map(),
+});
 
 /** Tells the own keeper what the app loop knows of a session: the record if it held one, and the requests that run here. */
 export function handDown(state: PrimaryState, id: SessionId, entry: Entry | null): void {
@@ -91,17 +97,23 @@ export function retarget(state: PrimaryState, before: View | null, view: View): 
     const { primary } = assign(state.rank, view, id);
     const same =
       before !== null && primary === former.target && primary !== null && isSameMember(before, view, primary);
+    if (same) continue;
     former.target = primary;
-    if (!same) resendPending(state, former, id);
+    former.since = numberOf(view);
+    resendPending(state, former, id);
   }
 }
 
-/** The new primary's word on a forward or a held response. */
-export function forwarded(state: PrimaryState, { sequence, verdict }: BetweenApps & { kind: 'forwarded' }): void {
+/**
+ * The new primary's word on a forward or a held response. It may be on its way while that one dies or loses its place:
+ * what it says of its own write set is then true of no present one (P4), and the one that took its place has been asked.
+ */
+export function forwarded(state: PrimaryState, { view, sequence, verdict }: BetweenApps & { kind: 'forwarded' }): void {
   const id = state.forwards.get(sequence);
   const former = id === undefined ? undefined : state.formers.get(id);
   const pending = former?.pending.get(sequence);
   if (id === undefined || former === undefined || pending === undefined) return;
+  if (compareViews(view, former.since) < 0) return;
   former.pending.delete(sequence);
   state.forwards.delete(sequence);
   state.effects.push({ kind: 'settled', token: pending.token, settled: { kind: verdict } });

@@ -3,9 +3,10 @@ import { nodeIdAt, type RequestId, type SessionId } from '../ids.ts';
 import type { Commit } from '../messages.ts';
 import { type PrimaryEffect, PrimaryMachine } from '../primary.ts';
 import { createRank } from '../rank.ts';
+import { emptyRecord, snapshot } from '../record.ts';
 import { formatSessionId } from '../session-id.ts';
 import { sipKey } from '../siphash.ts';
-import type { View } from '../view.ts';
+import { numberOf, type View } from '../view.ts';
 
 const [n1, n2, n3] = [nodeIdAt(1), nodeIdAt(2), nodeIdAt(3)];
 const key = sipKey(new Uint8Array(16).fill(3));
@@ -132,5 +133,42 @@ test('handover: a change comes for a session that has ended: its refusal waits u
   expect(rest).toMatchObject([
     { kind: 'forwarded', verdict: 'safe' },
     { kind: 'forwarded', verdict: 'gone' },
+  ]);
+});
+
+test('handover: the new primary dies while its word on a held response is on its way: that word opens nothing any more', () => {
+  const id = movingId();
+  const former = machineOf(n1);
+  enter(former, before, [n2]);
+  former.step({ kind: 'create', id, request, token: 1 }, 0);
+  former.step({ kind: 'commit', id, commit: commitOf(1, { createdAt: 0, expiresAt: 1e12 }), token: 2 }, 0);
+  enter(former, after, [n2, n3]);
+  const [confirm] = relayed(former.step({ kind: 'link', member: n3, incarnation: 1, up: true }, 1), n3);
+  if (confirm?.kind !== 'confirm') throw new Error('the response was not held for n3');
+  const word = { kind: 'forwarded', view: confirm.view, sequence: confirm.sequence, verdict: 'safe' } as const;
+
+  // n1 is primary again, and n2, in the write set of this view, holds nothing: n3 spoke of another one.
+  const now: View = { ...view(3, [n1, n2]), members: { n1: member(n1), n2: member(n2) } };
+  former.step({ kind: 'view', view: now }, 2);
+  const settled = (effects: readonly PrimaryEffect[]) => effects.filter(({ kind }) => kind === 'settled');
+  expect(settled(former.step({ kind: 'own', message: { kind: 'relayed', from: n3, message: word } }, 3))).toEqual([]);
+
+  const attributes = new Map([['n', new Uint8Array([1])]]);
+  const record = {
+    ...snapshot(emptyRecord(id)),
+    attributes,
+    expiresAt: 1e12,
+    mark: { version: 1, view: before, by: 'n1.1' },
+  };
+  const custody = numberOf(after);
+  const own = { kind: 'claimed', id, view: numberOf(now), custody, record, running: [], heir: true } as const;
+  const taken = former.step({ kind: 'own', message: own }, 4);
+  expect(taken.some((effect) => effect.kind === 'send' && effect.to === n2 && effect.message.kind === 'record')).toBe(
+    true,
+  );
+  expect(settled(taken)).toEqual([]);
+  const ack = { kind: 'ack', id, view: numberOf(now), version: 1 } as const;
+  expect(settled(former.step({ kind: 'message', from: n2, message: ack }, 5))).toEqual([
+    { kind: 'settled', token: 2, settled: { kind: 'safe' } },
   ]);
 });

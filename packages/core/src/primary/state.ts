@@ -5,7 +5,7 @@ import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, ToCopySide } fro
 import type { Rank } from '../rank.ts';
 import type { WorkingRecord } from '../record.ts';
 import { assert } from '../unreachable.ts';
-import { formatAddress, type View } from '../view.ts';
+import { formatAddress, type View, type ViewNumber } from '../view.ts';
 import { ViewHistory } from '../view-history.ts';
 import { Bucket } from './bucket.ts';
 import type { PrimaryEffect, Settled, Token } from './events.ts';
@@ -53,6 +53,8 @@ export type Done = { readonly token: Token } | { readonly reply: NodeId; readonl
 /** A session this member was primary of, kept while requests that began here still run (P10). */
 export interface Former {
   target: NodeId | null;
+  /** The view since which the target has been primary: the same incarnation, without a break. */
+  since: ViewNumber;
   /**
    * The requests that began here, each with the record it works on. Should this member become primary again, they still
    * commit by way of a forward: the record then installed is another.
