@@ -9,8 +9,7 @@ const nextTurn = setImmediate;
 installVirtualHost();
 const { playSeed } = await import('./seed.ts');
 
-const [first, seeds, step, ticks, stopsAtFailure, keepsLog] = process.argv.slice(2).map(Number) as [
-  number,
+const [first, seeds, step, ticks, keepsLog] = process.argv.slice(2).map(Number) as [
   number,
   number,
   number,
@@ -31,10 +30,8 @@ for (let at = 0; at < seeds; at += step) {
   const result = await playSeed(first + at, ticks, keepsLog === 1);
   addResult(tally, result);
   if (keepsLog === 1) process.stdout.write(`${result.log.join('\n')}\n`);
-  const isOver = result.failure !== null && stopsAtFailure === 1;
-  if (tally.seeds >= batch || isOver) await tell();
+  if (tally.seeds >= batch) await tell();
   await new Promise((resolve) => nextTurn(resolve));
-  if (isOver) break;
 }
 if (tally.seeds > 0) await tell();
 process.disconnect?.();

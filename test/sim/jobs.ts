@@ -7,15 +7,11 @@ export interface Play {
   readonly seeds: number;
   readonly ticks: number;
   readonly jobs: number;
-  readonly stopsAtFailure: boolean;
   readonly keepsLog: boolean;
-  /** The name of the mutant that is played against, null for the code as it is. */
-  readonly mutant: string | null;
   readonly progress: (tally: Tally) => void;
 }
 
 const childPath = fileURLToPath(new URL('./child.js', import.meta.url));
-const mutatePath = new URL('./mutate.js', import.meta.url).href;
 
 /** Plays seeds in processes of their own, and sums up what they tell. */
 export async function playSeeds(play: Play): Promise<Tally> {
@@ -27,13 +23,9 @@ export async function playSeeds(play: Play): Promise<Tally> {
 }
 
 function playJob(play: Play, job: number, total: Tally): Promise<void> {
-  const { first, seeds, ticks, jobs, mutant } = play;
-  const given = [first + job, seeds - job, jobs, ticks, Number(play.stopsAtFailure), Number(play.keepsLog)];
-  const child = fork(childPath, given.map(String), {
-    execArgv: mutant === null ? [] : ['--import', mutatePath],
-    env: mutant === null ? process.env : { ...process.env, LIMPET_SIM_MUTANT: mutant },
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-  });
+  const { first, seeds, ticks, jobs, keepsLog } = play;
+  const given = [first + job, seeds - job, jobs, ticks, Number(keepsLog)];
+  const child = fork(childPath, given.map(String), { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
   let complaint = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     complaint += chunk.toString();

@@ -1,6 +1,6 @@
 import { findEmptyCells } from './cells.ts';
-import { hunt } from './hunt.ts';
 import { playSeeds } from './jobs.ts';
+import { tryMutants } from './mutants/all.ts';
 import { type Options, parseOptions } from './options.ts';
 import { writeReport } from './report.ts';
 import type { Failure, Tally } from './tally.ts';
@@ -20,7 +20,7 @@ function readOptions(): Options {
 }
 
 const options = readOptions();
-process.exitCode = options.mutants || options.mutant !== null ? await huntMutants() : await play();
+process.exitCode = options.mutants ? await tryMutants(options) : await play();
 
 async function play(): Promise<number> {
   const startedAt = performance.now();
@@ -33,7 +33,7 @@ async function play(): Promise<number> {
     say(`${tally.seeds} of ${options.seeds} seeds, ${tally.failures.length} failed, about ${Math.round(leftS)} s left`);
   };
   const { seed: first, seeds, ticks, jobs, log: keepsLog } = options;
-  const tally = await playSeeds({ first, seeds, ticks, jobs, keepsLog, stopsAtFailure: false, mutant: null, progress });
+  const tally = await playSeeds({ first, seeds, ticks, jobs, keepsLog, progress });
   const seconds = (performance.now() - startedAt) / 1_000;
   for (const failure of tally.failures) sayFailure(failure);
   if (options.report !== null) writeReport(options.report, options, tally, seconds);
@@ -50,13 +50,4 @@ function sayFailure({ seed, what, views, last }: Failure): void {
   say(`\nseed ${seed}: ${what}`);
   say(`again: npm run sim -- --seed ${seed} --seeds 1 --ticks ${options.ticks} --log`);
   if (views.length > 0) say(['views:', ...views, 'last events:', ...last].join('\n'));
-}
-
-async function huntMutants(): Promise<number> {
-  const found = await hunt(options, ({ mutant, seed, what }) => {
-    say(seed === null ? `SURVIVES ${mutant.name}` : `caught   ${mutant.name}, seed ${seed}: ${what.slice(0, 110)}`);
-  });
-  const survivors = found.filter(({ seed }) => seed === null);
-  say(`${found.length - survivors.length} of ${found.length} mutants caught`);
-  return survivors.length === 0 ? 0 : 1;
 }

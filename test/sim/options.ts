@@ -7,9 +7,9 @@ export interface Options {
   readonly ticks: number;
   /** Processes that play at once. */
   readonly jobs: number;
-  /** Play against broken rules instead, each in up to `seeds` seeds. */
+  /** Try the simulator itself instead: play with each rule broken, in up to `seeds` seeds (here 1,000 when not told). */
   readonly mutants: boolean;
-  /** Only this mutant. */
+  /** Only this mutant, or those of this rule. */
   readonly mutant: string | null;
   /** Where the report goes: Markdown, or JSON by the name's end. */
   readonly report: string | null;
@@ -22,6 +22,9 @@ export interface Options {
 const numbers = { seed: 1, seeds: 100, ticks: 2_000, jobs: 1 };
 const flags = ['mutants', 'log', 'cells'] as const;
 const texts = ['report', 'mutant'] as const;
+
+/** Seeds that a mutant must not live through. */
+const mutantSeeds = 1_000;
 
 /** Throws with a sentence for what it does not understand. */
 export function parseOptions(given: readonly string[]): Options {
@@ -44,5 +47,7 @@ export function parseOptions(given: readonly string[]): Options {
     } else if (flags.some((flag) => flag === name)) found[name] = true;
     else throw new Error(`unknown option ${given[at]}`);
   }
+  found['mutants'] = found['mutants'] === true || found['mutant'] !== null;
+  if (found['mutants'] && !given.includes('--seeds')) found['seeds'] = mutantSeeds;
   return found as unknown as Options;
 }

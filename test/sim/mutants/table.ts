@@ -1,0 +1,33 @@
+import { handoverMutants } from './handovers.ts';
+import { memberMutants } from './members.ts';
+import type { HeldElsewhere, Mutant } from './mutant.ts';
+import { requestMutants } from './requests.ts';
+import { sessionMutants } from './sessions.ts';
+import { viewMutants } from './views.ts';
+import { writeMutants } from './writes.ts';
+
+/** All of them, in the order of the rules. */
+export const mutants: readonly Mutant[] = [
+  ...writeMutants,
+  ...viewMutants,
+  ...memberMutants,
+  ...handoverMutants,
+  ...sessionMutants,
+  ...requestMutants,
+].sort((a, b) => Number(a.rule.slice(1)) - Number(b.rule.slice(1)));
+
+/** What no world without a kernel can break. */
+export const heldElsewhere: readonly HeldElsewhere[] = [
+  {
+    rule: 'P7',
+    what: 'the proof of a death by /proc',
+    why: 'the simulator tells the supervisor of deaths, late and in any order, but has no process table to misread',
+    tests: ['packages/supervisor/src/proc.test.ts'],
+  },
+  {
+    rule: 'P18',
+    what: 'the listening queue that outlives its balancer',
+    why: 'the queue and its descriptor are the kernel’s; a simulated client whose balancer is dead tries again by itself',
+    tests: ['test/balancer-kill.long.test.ts', 'packages/supervisor/src/listener.test.ts'],
+  },
+];
