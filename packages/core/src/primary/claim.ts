@@ -1,6 +1,6 @@
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import type { FromCopySide } from '../messages.ts';
-import { emptyRecord, noMark, sameMark, type WorkingRecord, workingRecord } from '../record.ts';
+import { emptyRecord, noMark, sameMark, touch, type WorkingRecord, workingRecord } from '../record.ts';
 import { isNewer, type SavedSession } from '../saved.ts';
 import { compareViews, numberOf, type View } from '../view.ts';
 import { advance, opened } from './advance.ts';
@@ -135,6 +135,8 @@ function take(state: PrimaryState, opening: Opening, record: WorkingRecord): voi
     for (const request of answer.running) running.set(request, member);
     if (answer.record === null) continue;
     holders.add(member);
+    // Uses are told without a version (P14): of equal copies the former primary's knows of the last one.
+    touch(record, answer.record.touchedAt);
     if (sameMark(answer.record.mark, record.mark)) alike.add(member);
   }
   const isComplete = everyone(opening.view).every((member) => opening.answers.has(member));

@@ -53,6 +53,23 @@ describe('touch', () => {
     expect(late.look(id, n2)?.deleted).toBe(true);
   });
 
+  test('used at the former primary, not told any more, then handed over: the new one goes by that use', () => {
+    const cluster = new Members([n1, n2, n3], lifetimes);
+    cluster.nowMs = 1_000;
+    cluster.enter(viewOf(1, [n1, n2]));
+    const moving = idRanked(before, [n3, n2]);
+    cluster.make(moving, n2);
+    cluster.wait(idleMs - 1_000);
+    // The other copy never hears of it: of the same custody and version, it is older all the same.
+    cluster.cut.add(n1);
+    expect(cluster.look(moving, n2)?.deleted).toBe(false);
+    cluster.wait(graceMs);
+    cluster.cut.delete(n1);
+    cluster.enter(viewOf(2, [n1, n2, n3]));
+    cluster.wait(graceMs);
+    expect(cluster.look(moving, n3)?.deleted).toBe(false);
+  });
+
   test('used all the time: the absolute limit holds', () => {
     const cluster = start();
     cluster.make(id, n1, { create: { createdAt: 1_000, expiresAt: 301_000 } });
