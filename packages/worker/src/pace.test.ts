@@ -58,6 +58,10 @@ test('a buddy never acknowledges: the next request begins all the same, and soon
     pace.start(() => resolve(performance.now() - from));
   });
   expect(begun).toBeGreaterThan(0);
+  // A timer may fire a fraction of a millisecond early, within the limit: once more, and it is past for certain.
+  await new Promise<void>((resolve) => {
+    pace.start(resolve);
+  });
   let isBegun = false;
   pace.start(() => {
     isBegun = true;
