@@ -81,11 +81,29 @@ export class Exchange {
     const { session, request } = this.#context;
     const opened = session === null ? null : engine.open(session, request, this.#context.waitLeftMs);
     if (opened instanceof Promise) this.#say('waits for its session');
-    const held: Held | null = opened instanceof Promise ? await opened : opened;
+    let held: Held | null;
+    try {
+      held = opened instanceof Promise ? await opened : opened;
+    } catch (error) {
+      if (this.#isOver) return;
+      // The app's error page: what the client learns is decided by the gate.
+      this.#say(`is told ${codeOf(error)}`);
+      this.#attach(null).fail();
+      await this.#respond();
+      return;
+    }
     if (this.#isOver) return;
     if (held !== null) engine.touch(held);
     this.#hadSession = held !== null;
-    const owner = new RequestSession(engine, this.#context, session, held, {
+    this.#attach(held);
+    this.#say(this.ask.deeds.length === 0 ? 'runs' : `runs: ${this.ask.deeds.map(sayDeed).join(', ')}`);
+    this.work();
+  }
+
+  /** `session()` in front of the handler. */
+  #attach(held: Held | null): RequestSession {
+    const { engine } = this.#host;
+    const owner = new RequestSession(engine, this.#context, this.#context.session, held, {
       isHeadSent: () => this.#isHeadSent,
       makeCookie: () => new ResponseCookie({}),
       show: (shown) => {
@@ -102,8 +120,7 @@ export class Exchange {
         over();
       },
     };
-    this.#say(this.ask.deeds.length === 0 ? 'runs' : `runs: ${this.ask.deeds.map(sayDeed).join(', ')}`);
-    this.work();
+    return owner;
   }
 
   /** The handler goes on with what the script wants of it by now. */
@@ -118,8 +135,7 @@ export class Exchange {
       try {
         this.#do(deed);
       } catch (error) {
-        if (!(error instanceof Error) || !('code' in error)) throw error;
-        this.#say(`is told ${String(error.code)}`);
+        this.#say(`is told ${codeOf(error)}`);
       }
     }
     if (this.ask.isWhole) void this.#respond().catch((error) => this.#host.stage.failed(error));
@@ -223,6 +239,12 @@ const encode = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 function heldAnswer(body: Uint8Array): AttemptResult {
   const head = { status: 200 } as Extract<AttemptResult, { kind: 'held' }>['head'];
   return { kind: 'held', head, body: [Buffer.from(body)] };
+}
+
+/** The code of what the product tells an app; anything else is a fault of the story. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error) || !('code' in error)) throw error;
+  return String(error.code);
 }
 
 function sayDeed(deed: Deed): string {
