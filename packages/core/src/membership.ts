@@ -18,7 +18,7 @@ type Candidate = Omit<Member, 'id'>;
  * Decides who is a member (P7, P9, P11). The only source of views; holds no socket, clock or disk.
  *
  * Invariants: views only go up; `next` is null or differs from `ring`; a node joins only by way of `next`, unless the
- * ring is empty and nobody holds a session; a node leaves the ring by decision only by way of `next`, and never as the
+ * ring is empty; a node leaves the ring by decision only by way of `next`, and never as the
  * last; a member is `drained` only when it holds nothing that anyone could need.
  */
 export class Membership {
@@ -217,15 +217,19 @@ export class Membership {
     );
   }
 
-  /** Nobody holds a session yet (or any more): every candidate enters the ring at once, there is nothing to transfer. */
+  /**
+   * No ring yet (or any more): every candidate enters it at once, nobody in it could transfer anything. Members that were
+   * leaving when the ring died stay: what they had not handed over exists nowhere else.
+   */
   #publishFirst(empty: View | null): MembershipEffect {
-    const members: Record<string, Member> = {};
+    const members: Record<string, Member> = { ...empty?.members };
+    const leaving = (empty?.leaving ?? []).filter((id) => !this.#candidates.has(id));
     for (const [id, candidate] of this.#candidates) members[id] = { id, ...candidate };
     const ring = sorted([...this.#candidates.keys()]);
     this.#candidates.clear();
     const { copies, keyId } = this.#options;
     const number = empty?.number ?? 0;
-    return this.#publish({ term: 0, number, ring, next: null, leaving: [], members, copies, keyId, hashVersion: 1 });
+    return this.#publish({ term: 0, number, ring, next: null, leaving, members, copies, keyId, hashVersion: 1 });
   }
 
   #bury(death: Death, nowMs: number): readonly MembershipEffect[] {

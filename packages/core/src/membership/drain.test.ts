@@ -117,6 +117,25 @@ describe('drain', () => {
     expect(effect).toMatchObject({ kind: 'publish', view: { ring: [n1, n3], leaving: [] }, deaths: [{ node: n2 }] });
   });
 
+  test('all survivors die while it leaves: it stays a member, for what it has not handed over', () => {
+    const membership = settledWith([n1, n2]);
+    membership.step(drain(n2), 0);
+    reportAll(membership);
+    expect(told(membership.step(killed(n1), 0))).toEqual([' (n2 leaves)']);
+    expect(told(membership.step(ready(n1, 2), 0))).toEqual(['n1 (n2 leaves)']);
+    expect(membership.view?.members).toMatchObject({ n1: { incarnation: 2 }, n2: { incarnation: 1 } });
+    expect(told(reportAll(membership))).toEqual(['drained n2.1', 'settled']);
+  });
+
+  test('all survivors die while it leaves, and it is wanted again: it is the ring with them', () => {
+    const membership = settledWith([n1, n2]);
+    membership.step(drain(n2), 0);
+    reportAll(membership);
+    membership.step(killed(n1), 0);
+    membership.step(undrain(n2), 0);
+    expect(told(membership.step(ready(n1, 2), 0))).toEqual(['n1,n2']);
+  });
+
   test('undrain while it hands over: the ring is as before', () => {
     const membership = settledWith(three);
     membership.step(drain(n2), 0);
