@@ -18,7 +18,7 @@ export interface Copy {
   /** The view it was last brought to; null: restored from a file, and there has been none. */
   seen: View | null;
   primary: NodeId | null;
-  /** The present primary has shown that it holds this session. */
+  /** The present primary has shown that it holds this session; of a copy that is to go, that it did so since then. */
   confirmed: boolean;
   inWriteSet: boolean;
   /** It has accepted a message of this primary since both took their places: every acknowledged write is in it. */
@@ -95,15 +95,19 @@ export class Copies {
       const survives = copy.primary !== null && copy.seen !== null && isSameMember(copy.seen, view, copy.primary);
       const stays = survives && primary === copy.primary;
       const inWriteSet = writeSet.includes(this.#self);
+      const isReleased = copy.inWriteSet && !inWriteSet;
       copy.seen = view;
       copy.primary = primary;
       if (inWriteSet && !copy.inWriteSet) copy.complete = false;
       copy.inWriteSet = inWriteSet;
+      // Published is not entered: a primary that dies before it enters this view leaves here what nobody else may have.
+      if (!stays || isReleased) {
+        copy.confirmed = false;
+        this.unconfirmed.add(id);
+      }
       if (!stays) {
         copy.heir = primary === this.#self && (copy.heir || (copy.complete && !survives));
         copy.complete = false;
-        copy.confirmed = false;
-        this.unconfirmed.add(id);
         if (primary === this.#self && view === this.views.current && !copy.record.deleted) this.promoted += 1;
       }
       if (!copy.inWriteSet && copy.confirmed && copy.running.size === 0) {

@@ -51,6 +51,8 @@ function follow(state: PrimaryState, entry: Entry, view: View): void {
   const others = state.othersOf(view, entry.record.id);
   for (const member of entry.others) {
     if (!others.includes(member) || !isSameMember(before, view, member)) entry.acked.delete(member);
+    // It keeps its copy until it knows that this member has entered the view that takes it away.
+    if (!others.includes(member)) entry.holders.add(member);
   }
   for (const member of others) {
     if (entry.acked.has(member)) continue;
