@@ -196,7 +196,7 @@ export class History {
         };
         this.#ids.set(cookie.id, given);
         // All that held it may have died while the answer was on its way.
-        this.#checkLost(cookie.id, given);
+        this.#checkLost(cookie.id, given, null);
       }
       this.#users.set(user, cookie.id);
     } else if (cookie.kind === 'take' && this.cookieOf(user) === presented) this.#users.set(user, null);
@@ -205,18 +205,17 @@ export class History {
   // ——— Deaths ———
 
   /** Where more may die than a session has copies: what nobody holds any more is lost, and only that. */
-  died(): void {
-    for (const [id, known] of this.#ids) this.#checkLost(id, known);
+  died(victim: Worker | null): void {
+    for (const [id, known] of this.#ids) this.#checkLost(id, known, victim);
   }
 
-  #checkLost(id: SessionId, known: Known): void {
+  #checkLost(id: SessionId, known: Known, victim: Worker | null): void {
     const { settings, living, watch } = this.#world;
     if (!settings.mayLose || known.lost || known.endedAtMs < Number.POSITIVE_INFINITY) return;
-    const shown = watch.shown.get(id) ?? 0;
-    const isHeld = living.some((worker) =>
-      [worker.engine.record(id), worker.keeper.machine.held(id)].some((held) => (held?.mark.version ?? -1) >= shown),
-    );
-    if (isHeld) return;
+    const versionAt = ({ engine, keeper }: Worker): number =>
+      Math.max(engine.record(id)?.mark.version ?? -1, keeper.machine.held(id)?.mark.version ?? -1);
+    const needed = Math.max(watch.shown.get(id) ?? 0, victim === null ? 0 : versionAt(victim));
+    if (living.some((worker) => versionAt(worker) >= needed)) return;
     known.lost = true;
     this.#lineOf(known.birth).lost = true;
     this.lostSessions += 1;

@@ -113,8 +113,8 @@ function checkCopies(
     if (worker.node !== primary && asPrimary !== null)
       world.fail(`invariant 13: ${worker.address} still is primary of ${id}`);
     if (worker.node === primary) first = asPrimary;
-    if (held !== null && !writeSet.includes(worker.node))
-      world.fail(`invariant 13: ${worker.address} still holds ${id}`);
+    const isKept = held !== null && !isForgotten(held, world.scheduler.nowMs + epochMs);
+    if (isKept && !writeSet.includes(worker.node)) world.fail(`invariant 13: ${worker.address} still holds ${id}`);
   }
   for (const worker of members) {
     if (worker === undefined || worker.node === primary || !writeSet.includes(worker.node)) continue;
@@ -125,8 +125,7 @@ function checkCopies(
 }
 
 function differ(a: WorkingRecord | null, b: WorkingRecord | null, nowMs: number): string | null {
-  // A session that is over is forgotten by its primary at once, by its copies in their time.
-  if (a === null && b !== null && (b.deleted || b.expiresAt < nowMs)) return null;
+  if (a === null && b !== null && isForgotten(b, nowMs)) return null;
   if (a === null || b === null) return a === b ? null : a === null ? 'the primary has none' : 'it has none';
   if (a.mark.version !== b.mark.version) return `version ${b.mark.version}, not ${a.mark.version}`;
   if (a.deleted !== b.deleted) return b.deleted ? 'a tombstone' : 'no tombstone';
@@ -137,3 +136,6 @@ function differ(a: WorkingRecord | null, b: WorkingRecord | null, nowMs: number)
   const requests = (record: WorkingRecord) => [...record.log.keys()].sort().join(' ');
   return requests(a) === requests(b) ? null : 'another request log';
 }
+
+/** A session that is over is forgotten by its primary at once, by its copies in their time. */
+const isForgotten = ({ deleted, expiresAt }: WorkingRecord, nowMs: number): boolean => deleted || expiresAt < nowMs;

@@ -41,7 +41,10 @@ interface Life {
 interface Peer {
   readonly role: string;
   readonly name: string;
+  readonly incarnation: number;
   readonly send: (message: FromSupervisor) => void;
+  /** The newest view it has, or was sent. */
+  seen: ViewNumber | null;
 }
 
 const membershipTickMs = 250;
@@ -120,22 +123,29 @@ export class Supervisor {
 
   #admit(hello: ToSupervisor & { readonly kind: 'hello' }, send: (message: FromSupervisor) => void): Peer | null {
     const { role, name, incarnation } = hello;
-    const peer: Peer = { role, name, send };
+    const peer: Peer = { role, name, incarnation, send, seen: hello.seen };
     this.#peers.add(peer);
     const { seen, settled } = hello;
-    const missed = this.#missedSince(seen);
-    if (missed === null) {
-      // It holds nothing of worth; its next incarnation joins anew.
-      this.world.killByDecision(`${name}.${incarnation}`, 'too far behind');
-      return null;
-    }
-    if (missed.views.length > 0) send(missed);
+    if (!this.#catchUp(peer)) return null;
     if (this.settled !== null) send({ kind: 'settled', ...this.settled });
     if (role === 'balancer') this.#tellSuspects(peer);
     else this.#lifeOf(name, incarnation)?.sides.add(role as Side);
     this.#checkReady(this.#lifeOf(name, incarnation));
     this.#adopt({ kind: 'greeted', name, incarnation, side: role, view: seen, settled });
     return peer;
+  }
+
+  /** Sends what it has not seen; false: it is too far behind, and its next incarnation joins anew. */
+  #catchUp(peer: Peer): boolean {
+    const missed = this.#missedSince(peer.seen);
+    if (missed === null) {
+      this.#peers.delete(peer);
+      this.world.killByDecision(`${peer.name}.${peer.incarnation}`, 'too far behind');
+      return false;
+    }
+    if (missed.views.length > 0) peer.send(missed);
+    peer.seen = missed.views.at(-1) ?? peer.seen;
+    return true;
   }
 
   /**
@@ -239,7 +249,7 @@ export class Supervisor {
         const { view } = effect;
         this.world.disk.write(view, []);
         this.#learn(view);
-        this.#broadcast({ kind: 'views', views: [view], deaths: [] });
+        for (const peer of this.#peers) this.#catchUp(peer);
         return;
       }
       case 'kill':
@@ -342,7 +352,10 @@ export class Supervisor {
   }
 
   #broadcast(message: FromSupervisor): void {
-    for (const peer of this.#peers) peer.send(message);
+    for (const peer of this.#peers) {
+      peer.send(message);
+      if (message.kind === 'views') peer.seen = message.views.at(-1) ?? peer.seen;
+    }
   }
 
   // ——— Health ———

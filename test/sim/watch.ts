@@ -133,8 +133,8 @@ export class Watch {
     // Decided in the view before, in this very event: the response was on its way when this view came.
     if (worker.enteredIn === this.#world.scheduler.count) return;
     const { primary, writeSet } = assign(this.#world.rank, view, id);
-    // What a former primary lets out was confirmed by the present one; it is seen there.
-    if (primary !== worker.node) return;
+    // What a former primary lets out was confirmed by the one after it; it is seen there.
+    if (primary !== worker.node || worker.engine.record(id) === null) return;
     if ((this.shown.get(id) ?? 0) < version) this.shown.set(id, version);
     for (const node of writeSet) {
       if (node === worker.node) continue;

@@ -223,7 +223,7 @@ export class World {
     this.log.line(address, `dies: ${process.end?.how}`);
     if (this.#isMember(address)) {
       this.#deadSince += process.end?.how === 'exit 0' ? 0 : 1;
-      this.history.died();
+      this.history.died(this.workers.get(address) ?? null);
     }
     this.#unproven.add(address);
     this.scheduler.at(this.dice.between(0.3, 6), null, () => this.#prove(address, node, incarnation, process));
@@ -311,7 +311,9 @@ export class World {
 
   /** So many more deaths of members lose nothing that was promised. */
   mayKill(count: number): boolean {
-    const custodians = Math.min(this.settings.copies, this.newestView?.ring.length ?? 0);
+    const view = this.newestView;
+    const ringSize = Math.min(view?.ring.length ?? 0, view?.next?.length ?? Number.POSITIVE_INFINITY);
+    const custodians = Math.min(this.settings.copies, ringSize);
     return this.settings.mayLose || this.#deadSince + count < custodians;
   }
 

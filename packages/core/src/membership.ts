@@ -40,6 +40,7 @@ export class Membership {
   /** Addresses that were declared drained. */
   readonly #drained = new Set<string>();
   #settled = false;
+  #whole = false;
   #firstReadyAt: number | null = null;
   #lastMove: 'join' | 'drain' | null = null;
 
@@ -82,11 +83,11 @@ export class Membership {
         return this.#drain(event.node, nowMs);
       case 'undrain':
         this.#out.delete(event.node);
-        return [...this.#replan(nowMs), ...this.#move(nowMs)];
+        return this.#wish(nowMs);
       case 'want':
         assert(event.nodes.length > 0, 'a cluster wants at least one node');
         this.#wanted = event.nodes;
-        return [...this.#replan(nowMs), ...this.#move(nowMs)];
+        return this.#wish(nowMs);
       case 'tick':
         return this.#move(nowMs);
       default:
@@ -133,7 +134,12 @@ export class Membership {
     const others = serving.filter((id) => id !== node && this.#isWanted(id));
     if (serving.includes(node) && others.length === 0) return [{ kind: 'refused', node, why: 'last' }];
     this.#out.add(node);
-    return [...this.#replan(nowMs), ...this.#move(nowMs)];
+    return this.#wish(nowMs);
+  }
+
+  /** The operator wants something else. */
+  #wish(nowMs: number): readonly MembershipEffect[] {
+    return [...this.#replan(nowMs), ...this.#move(nowMs), ...this.#settle()];
   }
 
   /** After the operator, or a view, has changed who should leave: queues, and takes back what nobody wants any more. */
@@ -280,11 +286,13 @@ export class Membership {
       effects.push({ kind: 'drained', node, incarnation: member.incarnation });
     }
     if (view.next !== null) return [...effects, this.#publish(switched(view, view.next))];
-    if (this.#settled) return effects;
-    this.#settled = true;
     const whole = this.#wanted.every(
       (node) => !this.#isWanted(node) || view.ring.includes(node) || this.#givenUp.has(node),
     );
+    // Told again when the operator, or a node that is given up, changes what is whole.
+    if (this.#settled && whole === this.#whole) return effects;
+    this.#settled = true;
+    this.#whole = whole;
     return [...effects, { kind: 'settled', view, whole }];
   }
 

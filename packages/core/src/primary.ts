@@ -231,7 +231,7 @@ export class PrimaryMachine {
       return;
     }
     advance(state, message.id); // Hands the record down, if there is one.
-    handDown(state, message.id, null);
+    handDown(state, message.id, null, state.formers.get(message.id));
   }
 }
 

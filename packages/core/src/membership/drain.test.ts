@@ -166,7 +166,7 @@ describe('drain', () => {
     membership.step(drain(n2), 0);
     reportAll(membership);
     reportAll(membership);
-    expect(told(membership.step(undrain(n2), 0))).toEqual([]);
+    expect(told(membership.step(undrain(n2), 0))).toEqual(['settled, not whole']);
     expect(told(membership.step(left(n2), 0))).toEqual(['n1,n3']);
     expect(told(membership.step(ready(n2, 2), 0))).toEqual(['n1,n3 → n1,n2,n3']);
   });
@@ -225,7 +225,7 @@ describe('scale', () => {
 
   test('more: they join when they are ready, and the ring is whole when all are in it', () => {
     const membership = settledWith([n1]);
-    expect(told(membership.step({ kind: 'want', nodes: [n1, n2, n3] }, 0))).toEqual([]);
+    expect(told(membership.step({ kind: 'want', nodes: [n1, n2, n3] }, 0))).toEqual(['settled, not whole']);
     expect(told(membership.step(ready(n2), 0))).toEqual(['n1 → n1,n2']);
     reportAll(membership);
     expect(told(reportAll(membership))).toEqual(['settled, not whole']);
@@ -238,6 +238,12 @@ describe('scale', () => {
     const membership = settledWith(three);
     membership.step({ kind: 'want', nodes: [n1, n2] }, 0);
     expect(told(membership.step({ kind: 'want', nodes: three }, 0))).toEqual(['n1,n2,n3']);
+  });
+
+  test('a node that never came is not wanted any more: the ring is whole without it, and that is told', () => {
+    const membership = settledWith([n1, n2]);
+    membership.step({ kind: 'want', nodes: three }, 0);
+    expect(told(membership.step({ kind: 'want', nodes: [n1, n2] }, 0))).toEqual(['settled']);
   });
 
   test('joins and drains wait: they take turns', () => {

@@ -1,7 +1,7 @@
 import { assign } from '../assignment.ts';
 import type { RequestId, SessionId } from '../ids.ts';
 import type { BetweenApps, Commit } from '../messages.ts';
-import { applyCommit, snapshot } from '../record.ts';
+import { applyCommit, snapshot, type WorkingRecord } from '../record.ts';
 import { compareViews, numberOf, type View } from '../view.ts';
 import { isSameMember } from '../view-history.ts';
 import { noRequest } from './commit.ts';
@@ -16,12 +16,12 @@ export function demote(state: PrimaryState, entry: Entry): void {
   const { record, blocked, waiters } = entry;
   const { id } = record;
   drop(state, id);
-  handDown(state, id, record.mark.version === 0 ? null : entry);
-  for (const token of blocked) state.effects.push({ kind: 'moved', token });
   const former = state.formers.get(id) ?? formerOf(state, id);
   for (const request of state.running.get(id) ?? []) {
     if (!former.running.has(request)) former.running.set(request, record);
   }
+  handDown(state, id, record.mark.version === 0 ? null : record, former);
+  for (const token of blocked) state.effects.push({ kind: 'moved', token });
   // A response held here leaves when the new primary confirms it. One held elsewhere on our word asks again by itself.
   for (const { done } of waiters) if ('token' in done) addPending(state, former, id, done.token, noRequest, null);
   if (former.running.size > 0 || former.pending.size > 0) state.formers.set(id, former);
@@ -34,10 +34,18 @@ const formerOf = (state: PrimaryState, id: SessionId): Former => ({
   pending: new Map(),
 });
 
-/** Tells the own keeper what the app loop knows of a session: the record if it held one, and the requests that run here. */
-export function handDown(state: PrimaryState, id: SessionId, entry: Entry | null): void {
-  const running = [...(state.running.get(id) ?? [])];
-  const record = entry === null ? null : snapshot(entry.record);
+/**
+ * Tells the own keeper what the app loop knows of a session: the record if it held one, and the requests that began here
+ * with it. Not those that wait to be given it: they will not commit here, and nobody would be told of their end.
+ */
+export function handDown(
+  state: PrimaryState,
+  id: SessionId,
+  held: WorkingRecord | null,
+  former: Former | undefined,
+): void {
+  const running = [...(former?.running.keys() ?? [])];
+  const record = held === null ? null : snapshot(held);
   state.effects.push({ kind: 'own', message: { kind: 'demoted', id, view: numberOf(state.view), record, running } });
 }
 

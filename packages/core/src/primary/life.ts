@@ -20,7 +20,9 @@ export function expire(state: PrimaryState): void {
       break;
     }
     const [id, entry] = next.value;
-    if (entry.record.mark.version > 0 && !state.running.has(id)) endIfOver(state, id, entry);
+    // A request may still run on it here, or at the former primary.
+    const isUsed = state.running.has(id) || entry.handover !== null;
+    if (entry.record.mark.version > 0 && !isUsed) endIfOver(state, id, entry);
   }
   forgetTombstones(state);
 }
