@@ -146,7 +146,7 @@ export class History {
       if (seen.length < before[name])
         this.#fail(
           3,
-          `${ask.tag} at ${body.at} sees ${seen.length} of ${name}, ${before[name]} were shown before it began`,
+          `${ask.tag} at ${body.at} sees ${name} ${seen.join(' ')}, ${before[name]} were shown before it began: ${shown.join(' ')}`,
         );
     }
     if (seen.length > shown.length) {

@@ -126,6 +126,10 @@ export type BetweenApps =
       readonly view: ViewNumber;
       readonly commit: Commit;
       readonly sequence: number;
+      /** The version that the change was made on. */
+      readonly base: Mark;
+      /** The same of the session that `commit.bury` ends; null when it ends none, or the sender does not hold it. */
+      readonly buriedBase: Mark | null;
     }
   | {
       readonly kind: 'confirm';
@@ -141,6 +145,8 @@ export type BetweenApps =
       readonly view: ViewNumber;
       readonly sequence: number;
       readonly verdict: 'safe' | 'refused' | 'gone';
+      /** The version that a forward has made: what the sender's next one is made on. Null where that is not known. */
+      readonly mark: Mark | null;
     };
 
 /** Copy side → app loop of the member that asked, or of its own process. */

@@ -118,7 +118,7 @@ export class PrimaryMachine {
     state.effects = [];
     this.#take(state, event);
     for (let relayed = state.loopback.shift(); relayed !== undefined; relayed = state.loopback.shift()) {
-      receiveRelayed(state, relayed.from, relayed.message);
+      receiveRelayed(state, relayed);
     }
     return state.effects;
   }
@@ -218,7 +218,7 @@ export class PrimaryMachine {
 
   #receiveOwn(state: PrimaryState, message: FromCopySide | FromOwnKeeper): void {
     if (message.kind === 'relayed') {
-      receiveRelayed(state, message.from, message.message);
+      receiveRelayed(state, message);
       return;
     }
     if (message.kind !== 'demote') {

@@ -2,7 +2,14 @@ import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, tombstonesMax } from '../lifetimes.ts';
 import type { Rank } from '../rank.ts';
-import { forgetRequests, noMark, snapshotWithoutLog, type WorkingRecord, workingRecord } from '../record.ts';
+import {
+  emptyRecord,
+  forgetRequests,
+  noMark,
+  snapshotWithoutLog,
+  type WorkingRecord,
+  workingRecord,
+} from '../record.ts';
 import type { SavedSession } from '../saved.ts';
 import { numberOf, type View, type ViewNumber } from '../view.ts';
 import { isSameMember, ViewHistory } from '../view-history.ts';
@@ -101,19 +108,24 @@ export class Copies {
       if (inWriteSet && !copy.inWriteSet) copy.complete = false;
       copy.inWriteSet = inWriteSet;
       // Published is not entered: a primary that dies before it enters this view leaves here what nobody else may have.
-      if (!stays || isReleased) {
+      if ((!stays || isReleased) && copy.record.mark.version > 0) {
         copy.confirmed = false;
         this.unconfirmed.add(id);
       }
       if (!stays) {
         copy.heir = primary === this.#self && (copy.heir || (copy.complete && !survives));
         copy.complete = false;
-        if (primary === this.#self && view === this.views.current && !copy.record.deleted) this.promoted += 1;
+        if (
+          copy.record.mark.version > 0 &&
+          primary === this.#self &&
+          view === this.views.current &&
+          !copy.record.deleted
+        ) {
+          this.promoted += 1;
+        }
       }
-      if (!copy.inWriteSet && copy.confirmed && copy.running.size === 0) {
-        this.drop(id);
-        return undefined;
-      }
+      this.#letGo(id, copy);
+      if (!this.#copies.has(id)) return undefined;
     }
     return copy;
   }
@@ -171,7 +183,23 @@ export class Copies {
   confirm(id: SessionId, copy: Copy): void {
     copy.confirmed = true;
     this.unconfirmed.delete(id);
-    if (!copy.inWriteSet && copy.running.size === 0) this.drop(id);
+    this.#letGo(id, copy);
+  }
+
+  /**
+   * Outside the write set and confirmed, a record is of no use, and grows old: given in answer to a claim, after more
+   * deaths than there are copies, it would bring back a state that users were shown to be past (P6). What still runs
+   * here stays known (P10).
+   */
+  #letGo(id: SessionId, copy: Copy): void {
+    if (copy.inWriteSet || !copy.confirmed) return;
+    if (copy.running.size === 0) {
+      this.drop(id);
+      return;
+    }
+    copy.record = emptyRecord(id);
+    copy.custody = noMark.view;
+    this.#tombstones.delete(id);
   }
 
   /** A request that began at the former primary, this process, no longer runs. */
@@ -180,7 +208,7 @@ export class Copies {
     if (copy === undefined) return;
     copy.running.delete(request);
     if (copy.running.size > 0) return;
-    if (copy.record.mark.version === 0 || (copy.confirmed && !copy.inWriteSet)) this.drop(id);
+    if (copy.record.mark.version === 0) this.drop(id);
   }
 
   /** It has become a tombstone. */

@@ -178,6 +178,7 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, { holde
     acked: new Map(others.map((member) => [member, unsynced])),
     waiters: [],
     handover: null,
+    taken: { base: record.mark, by: null, mark: record.mark },
     blocked: [],
     buries: null,
     holders: new Set(holders),

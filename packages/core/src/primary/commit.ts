@@ -27,7 +27,11 @@ export function commitHere(
   if (earlier !== undefined && earlier.state === 'committed' && earlier.commits >= commit.ordinal) {
     // The same commit again (a forward sent twice), or another attempt of the request that was quicker.
     if ('token' in done) settle(state, done, { kind: 'duplicate', answer: earlier.answer });
-    else wait(state, entry, record.mark.version, done);
+    else
+      wait(state, entry, record.mark.version, {
+        ...done,
+        mark: earlier.version === record.mark.version ? record.mark : null,
+      });
     return;
   }
   if (record.deleted) {
@@ -59,7 +63,7 @@ export function commitHere(
   if (commit.destroy) state.tombstones.add(record.id);
   sendWrite(state, entry, { kind: 'write', id: record.id, view, previous, mark, buried, commit: made, keptFrom });
   if (previous.version === 0 || record.deleted) judge(state, entry);
-  wait(state, entry, mark.version, done);
+  wait(state, entry, mark.version, 'token' in done ? done : { ...done, mark });
 }
 
 /** What was answered under the old id is answered under the new one too (P15). In the commit, for copies that lack the old one. */

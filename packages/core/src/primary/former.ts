@@ -1,13 +1,13 @@
 import { assign } from '../assignment.ts';
 import type { RequestId, SessionId } from '../ids.ts';
 import type { BetweenApps, Commit } from '../messages.ts';
-import { applyCommit, snapshot, type WorkingRecord } from '../record.ts';
+import { applyCommit, noMark, snapshot, type WorkingRecord } from '../record.ts';
 import { compareViews, numberOf, type View } from '../view.ts';
 import { isSameMember } from '../view-history.ts';
 import { noRequest } from './commit.ts';
 import { drop } from './custody.ts';
 import type { Token } from './events.ts';
-import type { Entry, Former, PrimaryState } from './state.ts';
+import type { Entry, Former, Pending, PrimaryState, Work } from './state.ts';
 
 /** P10, the former primary's half: what it held goes to its keeper, what still runs here forwards its changes. */
 
@@ -17,13 +17,15 @@ export function demote(state: PrimaryState, entry: Entry): void {
   const { id } = record;
   drop(state, id);
   const former = state.formers.get(id) ?? formerOf(state, id);
+  const work: Work = { record, base: record.mark, isCut: false };
   for (const request of state.running.get(id) ?? []) {
-    if (!former.running.has(request)) former.running.set(request, record);
+    if (!former.running.has(request)) former.running.set(request, work);
   }
   handDown(state, id, record.mark.version === 0 ? null : record, former);
   for (const token of blocked) state.effects.push({ kind: 'moved', token });
   // A response held here leaves when the new primary confirms it. One held elsewhere on our word asks again by itself.
-  for (const { done } of waiters) if ('token' in done) addPending(state, former, id, done.token, noRequest, null);
+  for (const { done } of waiters)
+    if ('token' in done) addPending(state, former, id, { token: done.token, request: noRequest, commit: null, work });
   if (former.running.size > 0 || former.pending.size > 0) state.formers.set(id, former);
 }
 
@@ -58,26 +60,21 @@ export function forward(
   token: Token,
 ): void {
   const former = state.formers.get(id);
-  if (former === undefined) {
+  const work = former?.running.get(request) ?? null;
+  if (former === undefined || work?.isCut === true) {
     state.effects.push({ kind: 'settled', token, settled: { kind: 'refused' } });
     return;
   }
-  const record = former.running.get(request);
   // The next difference of a request of this session starts from what this one changed.
-  if (commit !== null && record !== undefined) applyCommit(record, record.mark, commit, commit.at - state.logKeptMs);
-  addPending(state, former, id, token, request, commit);
+  if (commit !== null && work !== null) {
+    applyCommit(work.record, work.record.mark, commit, commit.at - state.logKeptMs);
+  }
+  addPending(state, former, id, { token, request, commit, work });
 }
 
-function addPending(
-  state: PrimaryState,
-  former: Former,
-  id: SessionId,
-  token: Token,
-  request: RequestId,
-  commit: Commit | null,
-): void {
+function addPending(state: PrimaryState, former: Former, id: SessionId, pending: Pending): void {
   state.sequence += 1;
-  former.pending.set(state.sequence, { token, commit, request });
+  former.pending.set(state.sequence, pending);
   state.forwards.set(state.sequence, id);
   sendPending(state, former, id, state.sequence);
 }
@@ -85,13 +82,15 @@ function addPending(
 function sendPending(state: PrimaryState, former: Former, id: SessionId, sequence: number): void {
   const pending = former.pending.get(sequence);
   if (pending === undefined || former.target === null) return;
-  const { commit, request } = pending;
+  const { commit, request, work } = pending;
   const view = numberOf(state.view);
-  const message: BetweenApps =
-    commit === null
-      ? { kind: 'confirm', id, view, request, sequence }
-      : { kind: 'forward', id, view, commit, sequence };
-  state.relay(former.target, message);
+  if (commit === null) {
+    state.relay(former.target, { kind: 'confirm', id, view, request, sequence });
+    return;
+  }
+  const base = work?.base ?? noMark;
+  const buried = commit.bury === null ? undefined : state.formers.get(commit.bury)?.running.get(request);
+  state.relay(former.target, { kind: 'forward', id, view, commit, sequence, base, buriedBase: buried?.base ?? null });
 }
 
 /** Sends again what the present target may not have: it changed, or its link is new. */
@@ -116,7 +115,10 @@ export function retarget(state: PrimaryState, before: View | null, view: View): 
  * The new primary's word on a forward or a held response. It may be on its way while that one dies or loses its place:
  * what it says of its own write set is then true of no present one (P4), and the one that took its place has been asked.
  */
-export function forwarded(state: PrimaryState, { view, sequence, verdict }: BetweenApps & { kind: 'forwarded' }): void {
+export function forwarded(
+  state: PrimaryState,
+  { view, sequence, verdict, mark }: BetweenApps & { kind: 'forwarded' },
+): void {
   const id = state.forwards.get(sequence);
   const former = id === undefined ? undefined : state.formers.get(id);
   const pending = former?.pending.get(sequence);
@@ -125,7 +127,22 @@ export function forwarded(state: PrimaryState, { view, sequence, verdict }: Betw
   former.pending.delete(sequence);
   state.forwards.delete(sequence);
   state.effects.push({ kind: 'settled', token: pending.token, settled: { kind: verdict } });
+  if (pending.work !== null) {
+    if (verdict === 'refused') cut(state, former, pending.work);
+    else if (mark !== null) pending.work.base = mark;
+  }
   forget(state, id, former);
+}
+
+/** One change was refused: whatever was made on top of it, or showed it, is refused too, wherever it is on its way to. */
+function cut(state: PrimaryState, former: Former, work: Work): void {
+  work.isCut = true;
+  for (const [sequence, { token, work: of }] of former.pending) {
+    if (of !== work) continue;
+    former.pending.delete(sequence);
+    state.forwards.delete(sequence);
+    state.effects.push({ kind: 'settled', token, settled: { kind: 'refused' } });
+  }
 }
 
 /** A request no longer runs here. */

@@ -32,7 +32,8 @@ export function settle(state: PrimaryState, done: Done, settled: Settled): void 
     return;
   }
   const verdict = settled.kind === 'gone' || settled.kind === 'refused' ? settled.kind : 'safe';
-  state.relay(done.reply, { kind: 'forwarded', view: numberOf(state.view), sequence: done.sequence, verdict });
+  const mark = verdict === 'safe' ? (done.mark ?? null) : null;
+  state.relay(done.reply, { kind: 'forwarded', view: numberOf(state.view), sequence: done.sequence, verdict, mark });
 }
 
 /** Something may have been acknowledged: opens what can be opened. Called on every event that can open the gate. */

@@ -26,6 +26,7 @@ const view = (number: number, ring: View['ring']): View => ({
 const before = view(1, [n1, n2]);
 const after = view(2, [n1, n2, n3]);
 const request = 'a'.repeat(32) as RequestId;
+const other = 'b'.repeat(32) as RequestId;
 
 /** An id whose home is n1 while n3 is away, and n3 when it is there, with n1 as its buddy. */
 function movingId(): SessionId {
@@ -56,9 +57,9 @@ function machineOf(self: typeof n1): PrimaryMachine {
   return machine;
 }
 
-function enter(machine: PrimaryMachine, next: View, others: readonly (typeof n1)[]): void {
-  machine.step({ kind: 'view', view: next }, 0);
-  for (const id of others) machine.step({ kind: 'link', member: id, incarnation: 1, up: true }, 0);
+function enter(machine: PrimaryMachine, next: View, others: readonly (typeof n1)[]): readonly PrimaryEffect[] {
+  const links = others.map((id) => ({ kind: 'link', member: id, incarnation: 1, up: true }) as const);
+  return [{ kind: 'view', view: next } as const, ...links].flatMap((event) => machine.step(event, 0));
 }
 
 const relayed = (effects: readonly PrimaryEffect[], to: typeof n1) =>
@@ -92,17 +93,73 @@ test('handover: a session begun before the switch and committed after it: made a
   const effects = former.step({ kind: 'own', message: { kind: 'relayed', from: n3, message: settled } }, 4);
   expect(effects).toContainEqual({ kind: 'settled', token: 2, settled: { kind: 'safe' } });
 
-  // The same request goes on: its second commit is taken too, one of a stranger is not.
+  // The same request goes on: its second commit is taken too, one made on another version is not.
   const [second] = relayed(former.step({ kind: 'commit', id, commit: commitOf(2, null), token: 3 }, 5), n3);
   if (second === undefined) throw new Error('not forwarded');
   const again = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: second } }, 6);
   expect(again.some((effect) => effect.kind === 'send' && effect.message.kind === 'write')).toBe(true);
   const stranger = {
     ...second,
-    commit: { ...commitOf(1, null), request: 'b'.repeat(32) as RequestId },
+    base: { version: 1, view: { term: 1, number: 1 }, by: 'n2.1' },
+    commit: { ...commitOf(1, null), request: other },
   } as typeof second;
   const refused = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: stranger } }, 7);
   expect(relayed(refused, n1)[0]).toMatchObject({ verdict: 'refused' });
+});
+
+test('handover: one change of several is refused: what was made on top of it is refused too, and never sent', () => {
+  const id = movingId();
+  const former = machineOf(n1);
+  enter(former, before, [n2]);
+  former.step({ kind: 'create', id, request, token: 1 }, 0);
+  former.step({ kind: 'commit', id, commit: commitOf(1, { createdAt: 0, expiresAt: 1e12 }), token: 2 }, 0);
+  former.step({ kind: 'open', id, request: other, token: 3 }, 0);
+  enter(former, after, [n2, n3]);
+  former.step({ kind: 'sweep', budget: 10 }, 0);
+  const [first] = relayed(former.step({ kind: 'commit', id, commit: commitOf(2, null), token: 4 }, 1), n3);
+  former.step({ kind: 'commit', id, commit: { ...commitOf(1, null), request: other }, token: 5 }, 1);
+  if (first?.kind !== 'forward') throw new Error('not forwarded');
+  const { sequence } = first;
+  const word = { kind: 'forwarded', view: numberOf(after), sequence, verdict: 'refused', mark: null } as const;
+  const told = former.step({ kind: 'own', message: { kind: 'relayed', from: n3, message: word } }, 2);
+  const settled = (token: number) => ({ kind: 'settled', token, settled: { kind: 'refused' } });
+  expect(told).toEqual(expect.arrayContaining([settled(4), settled(5)]));
+  // The record here has what was refused: the difference from it would lack that.
+  expect(former.step({ kind: 'commit', id, commit: commitOf(3, null), token: 6 }, 3)).toEqual([settled(6)]);
+});
+
+test('handover: a change that waited for the claim: taken although its request no longer runs; a late one is not', () => {
+  const id = movingId();
+  const [former, primary] = [machineOf(n1), machineOf(n3)];
+  enter(former, before, [n2]);
+  former.step({ kind: 'create', id, request, token: 1 }, 0);
+  former.step({ kind: 'commit', id, commit: commitOf(1, { createdAt: 0, expiresAt: 1e12 }), token: 2 }, 0);
+  const handed = enter(former, after, [n2, n3]);
+  enter(primary, after, [n1, n2]);
+  const demoted = handed.flatMap((effect) =>
+    effect.kind === 'own' && effect.message.kind === 'demoted' ? [effect.message] : [],
+  )[0];
+  if (demoted?.record == null) throw new Error('nothing was handed down');
+  const { record } = demoted;
+  const [forward] = relayed(former.step({ kind: 'commit', id, commit: commitOf(2, null), token: 3 }, 1), n3);
+  if (forward === undefined) throw new Error('not forwarded');
+  const early = primary.step({ kind: 'own', message: { kind: 'relayed', from: n1, message: forward } }, 2);
+  expect(early).toMatchObject([{ kind: 'own', message: { kind: 'claim', id } }]);
+  const nothing = { kind: 'claimed', id, view: numberOf(after), custody: null, record: null, running: [] } as const;
+  primary.step({ kind: 'own', message: { ...nothing, heir: false } }, 3);
+  primary.step({ kind: 'message', from: n2, message: { ...nothing, heir: false } }, 3);
+  const found = { ...nothing, custody: numberOf(before), record, heir: false };
+  const taken = primary.step({ kind: 'message', from: n1, message: found }, 3);
+  expect(primary.isPrimary(id)).toBe(true);
+  expect(relayed(taken, n1)).toEqual([]); // Taken: its verdict waits for the copies.
+  const late = primary.step(
+    {
+      kind: 'own',
+      message: { kind: 'relayed', from: n1, message: { ...forward, commit: commitOf(3, null) } as typeof forward },
+    },
+    4,
+  );
+  expect(relayed(late, n1)).toMatchObject([{ kind: 'forwarded', verdict: 'refused' }]);
 });
 
 test('handover: a change comes for a session that has ended: its refusal waits until the tombstone is safe', () => {
@@ -145,7 +202,13 @@ test('handover: the new primary dies while its word on a held response is on its
   enter(former, after, [n2, n3]);
   const [confirm] = relayed(former.step({ kind: 'link', member: n3, incarnation: 1, up: true }, 1), n3);
   if (confirm?.kind !== 'confirm') throw new Error('the response was not held for n3');
-  const word = { kind: 'forwarded', view: confirm.view, sequence: confirm.sequence, verdict: 'safe' } as const;
+  const word = {
+    kind: 'forwarded',
+    view: confirm.view,
+    sequence: confirm.sequence,
+    verdict: 'safe',
+    mark: null,
+  } as const;
 
   // n1 is primary again, and n2, in the write set of this view, holds nothing: n3 spoke of another one.
   const now: View = { ...view(3, [n1, n2]), members: { n1: member(n1), n2: member(n2) } };

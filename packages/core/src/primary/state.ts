@@ -1,7 +1,7 @@
 import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, touchEveryMs, touchGraceMs } from '../lifetimes.ts';
-import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, ToCopySide } from '../messages.ts';
+import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, Mark, ToCopySide } from '../messages.ts';
 import type { Rank } from '../rank.ts';
 import type { WorkingRecord } from '../record.ts';
 import { assert } from '../unreachable.ts';
@@ -26,6 +26,8 @@ export interface Entry {
   waiters: Waiter[];
   /** Requests still running at the former primary: this session's own wait for them, but not for ever (P10). */
   handover: { readonly running: Map<RequestId, NodeId>; readonly untilMs: number } | null;
+  /** Where forwards go on from: the version taken over, whose forwards alone have been made on it, and what they came to. */
+  taken: { readonly base: Mark; readonly by: NodeId | null; readonly mark: Mark };
   /** Opens held until the handover is over. */
   blocked: Token[];
   /** The id buried when this session was made (P15): whoever needs this record needs that tombstone first. */
@@ -48,7 +50,10 @@ export interface Waiter {
   readonly settled: Settled;
 }
 
-export type Done = { readonly token: Token } | { readonly reply: NodeId; readonly sequence: number };
+export type Done =
+  | { readonly token: Token }
+  /** `mark`: the version that the forward has made. */
+  | { readonly reply: NodeId; readonly sequence: number; readonly mark?: Mark | null };
 
 /** A session this member was primary of, kept while requests that began here still run (P10). */
 export interface Former {
@@ -59,8 +64,25 @@ export interface Former {
    * The requests that began here, each with the record it works on. Should this member become primary again, they still
    * commit by way of a forward: the record then installed is another.
    */
-  readonly running: Map<RequestId, WorkingRecord>;
-  readonly pending: Map<number, { readonly token: Token; readonly commit: Commit | null; readonly request: RequestId }>;
+  readonly running: Map<RequestId, Work>;
+  readonly pending: Map<number, Pending>;
+}
+
+/** What the requests that began here before a demotion work on: the record as it was, with what they have changed since. */
+export interface Work {
+  readonly record: WorkingRecord;
+  /** The version that their next change is made on: that of the demotion, then each that came of a forward. */
+  base: Mark;
+  /** A forward was refused. What is made on top of it lacks nothing here and would lack it everywhere else: never sent. */
+  isCut: boolean;
+}
+
+/** A forward, or a held response (`commit` null), that the new primary has not settled. */
+export interface Pending {
+  readonly token: Token;
+  readonly commit: Commit | null;
+  readonly request: RequestId;
+  readonly work: Work | null;
 }
 
 /** A claim under way (P6): who was asked, who answered, who waits. */
@@ -75,6 +97,8 @@ export interface Opening {
 export interface Relayed {
   readonly from: NodeId;
   readonly message: BetweenApps;
+  /** It waited for the claim, so nobody has been served here before it (P10). */
+  readonly isEarly?: boolean;
 }
 
 /** A message that came before its view; `from` null: from the own keeper. */
