@@ -77,6 +77,7 @@ export async function handle(exchange: Exchange, scheduler: Scheduler): Promise<
       await work(1);
       if (!exchange.worker.world.mayKill(1)) return say();
       exchange.worker.world.count('crash');
+      exchange.worker.world.watch.ends(exchange.wire);
       exchange.worker.process.die('self', 'exit 1', exchange.worker.running.list());
   }
 }

@@ -71,6 +71,12 @@ export class Balancer {
     });
   }
 
+  /** Whether it has had enough of a route or a session whose requests have ended workers (P21). */
+  refuses({ method, kind }: Ask, session: SessionId | null): boolean {
+    const route = Suspects.route(method, `/${kind}`);
+    return this.#relay.suspects.standing(route, session, this.world.scheduler.nowMs).kind === 'refused';
+  }
+
   /** It has views, so it listens. */
   get isListening(): boolean {
     return this.process.isAlive && this.cluster.table !== null;

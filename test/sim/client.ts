@@ -29,6 +29,8 @@ export class Tab {
   #made = 0;
   /** Since when its request is under way, null between two. */
   busySinceMs: number | null = null;
+  /** What came of its last request. */
+  outcome: Outcome | null = null;
   isOver = false;
 
   constructor(world: World, user: number, tab: number, dice: Dice) {
@@ -42,6 +44,12 @@ export class Tab {
 
   get name(): string {
     return this.#name;
+  }
+
+  /** A balancer may have had enough of the like (P21). */
+  mayBeRefused(ask: Ask): boolean {
+    const session = this.#world.history.cookieOf(this.#user);
+    return this.#world.balancers.some((balancer) => balancer.refuses(ask, session));
   }
 
   #think(): void {
@@ -85,6 +93,7 @@ export class Tab {
       if (isOver) return;
       isOver = true;
       this.busySinceMs = null;
+      this.outcome = outcome;
       world.log.line(this.#name, `${ask.tag} ${describe(outcome)}`);
       history.end(operation, outcome, request ?? ('' as RequestId));
       this.#think();

@@ -170,6 +170,7 @@ export class Faults {
     const { process } = worker;
     const { scheduler } = this.#world;
     process.isStopped = true;
+    process.stoppedAtMs = scheduler.nowMs;
     this.#world.log.line(process.name, `stopped for ${ms.toFixed(0)} ms`);
     scheduler.at(ms, null, () => {
       process.isStopped = false;

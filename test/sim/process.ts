@@ -9,6 +9,8 @@ export class Process {
   isAlive = true;
   /** SIGSTOP: nothing of it runs, its sockets stay open. */
   isStopped = false;
+  /** The last time that it was stopped. */
+  stoppedAtMs = 0;
   end: Pick<Death, 'cause' | 'how' | 'running'> | null = null;
   readonly #whenDead: (() => void)[] = [];
 

@@ -71,6 +71,23 @@ async function play(world: World): Promise<void> {
   // Confirmations, and what they let go, are on their way.
   await scheduler.run(scheduler.nowMs + 12_000, failed);
   if (!failed()) checkRest(world);
+  if (!failed()) await visitAll(world, tabs);
+}
+
+/** 22: a cluster at rest answers everyone. */
+async function visitAll(world: World, tabs: readonly Tab[]): Promise<void> {
+  const { scheduler, settings } = world;
+  for (const [kind, method] of [['append', 'POST'] as const, ['read', 'GET'] as const]) {
+    const askOf = ({ name }: Tab) => ({ kind, tag: `${name}:${kind}`, method, declared: false, workMs: 0 });
+    const visitors = tabs.filter((tab) => !tab.mayBeRefused(askOf(tab)));
+    for (const tab of visitors) tab.ask(askOf(tab));
+    const isOver = () => visitors.every((tab) => tab.busySinceMs === null);
+    await scheduler.run(scheduler.nowMs + 2 * settings.deadlineMs, isOver);
+    for (const { name, busySinceMs, outcome } of visitors) {
+      if (busySinceMs === null && outcome?.kind === 'answered') continue;
+      world.fail(`invariant 22: at rest ${name}'s ${kind} ${busySinceMs === null ? 'is refused' : 'is not answered'}`);
+    }
+  }
 }
 
 /** Every wanted node is in the ring, every session has its copies, nothing is on its way. */

@@ -2,6 +2,8 @@ import {
   assign,
   type CopyMachine,
   compareViews,
+  type Death,
+  deathsMax,
   type FromCopySide,
   formatAddress,
   formatViewNumber,
@@ -29,6 +31,9 @@ export class Watch {
   readonly #sent = new Map<string, number>();
   /** Where each request's handler has run. */
   readonly #runs = new Map<RequestId, string[]>();
+  /** How many workers each request has ended, and those that a published death names as the only one that ran. */
+  readonly #ended = new Map<RequestId, number>();
+  readonly #condemned = new Set<RequestId>();
   readonly sessions = new Set<SessionId>();
   /** The highest version of each session that a response has shown. */
   readonly shown = new Map<SessionId, number>();
@@ -117,6 +122,10 @@ export class Watch {
     const runs = this.#runs.get(request) ?? [];
     this.#runs.set(request, runs);
     this.#world.count('runs');
+    if (runs.length > 0 && !isIdempotent(ask.method) && !ask.declared)
+      this.#fail(19, `${request} runs again at ${worker.address}, and nobody has said that it may`);
+    if (this.#condemned.has(request) || (this.#ended.get(request) ?? 0) >= deathsMax)
+      this.#fail(19, `${request} runs again at ${worker.address}, and has ended every worker before`);
     for (const address of runs) {
       const isFenced = this.#world.workers.get(address)?.process.isAlive !== true;
       if (!isFenced && !isIdempotent(ask.method))
@@ -125,16 +134,34 @@ export class Watch {
     runs.push(worker.address);
   }
 
+  /** Its request ends the worker. */
+  ends({ request }: WireRequest): void {
+    this.#ended.set(request, (this.#ended.get(request) ?? 0) + 1);
+  }
+
+  /** From now on the balancers can know who ended it (P21). */
+  buried(deaths: readonly Death[]): void {
+    for (const { cause, running } of deaths) {
+      const [only] = running ?? [];
+      if (cause === 'self' && running?.length === 1 && only !== undefined) this.#condemned.add(only);
+    }
+  }
+
   /** 5 and 18: a response leaves, and shows this version. */
   released(worker: Worker, id: SessionId, version: number): void {
     if (version === 0) return;
     const view = worker.engine.view;
     if (view === null) return;
-    // Decided in the view before, in this very event: the response was on its way when this view came.
-    if (worker.enteredIn === this.#world.scheduler.count) return;
     const { primary, writeSet } = assign(this.#world.rank, view, id);
-    // What a former primary lets out was confirmed by the one after it; it is seen there.
-    if (primary !== worker.node || worker.engine.record(id) === null) return;
+    // Decided in a view before, in this very event: the response was on its way when this view came.
+    const isJustEntered = worker.enteredIn === this.#world.scheduler.count;
+    if (isJustEntered && (primary === worker.node || worker.enteredViews > 1)) return;
+    // Confirmed by whoever was primary meanwhile, before this one was it again.
+    if (primary === worker.node && worker.engine.record(id) === null) return;
+    if (primary !== worker.node) {
+      this.#releasedByFormer(worker, id, version, view);
+      return;
+    }
     if ((this.shown.get(id) ?? 0) < version) this.shown.set(id, version);
     for (const node of writeSet) {
       if (node === worker.node) continue;
@@ -151,6 +178,19 @@ export class Watch {
       if (held < version)
         this.#fail(5, `${worker.address} lets out version ${version} of ${id}, ${node} holds ${held}`);
     }
+  }
+
+  /**
+   * 2 and 5: the primary of some view has confirmed it, with its whole write set. That view may be over by now, and who
+   * was in it may be dead: whoever ever held the version counts. The former primary may be one of the copies by now.
+   */
+  #releasedByFormer(worker: Worker, id: SessionId, version: number, { ring, copies }: View): void {
+    const others = [...this.#world.workers.values()].filter((other) => other !== worker);
+    const holders = others.filter((other) =>
+      [other.engine.record(id), other.keeper.machine.held(id)].some((held) => (held?.mark.version ?? 0) >= version),
+    );
+    if (holders.length < Math.min(copies, ring.length) - 1)
+      this.#fail(5, `${worker.address} lets out version ${version} of ${id}, which ${holders.length} others hold`);
   }
 
   /** 17: who dies, or leaves, takes only its own sessions; who joins gets all that move. */

@@ -57,6 +57,8 @@ export class Worker implements WorkerSide {
   isStopping = false;
   /** The event in which its app loop entered the present view. */
   enteredIn = 0;
+  /** How many views it entered in that event. */
+  enteredViews = 0;
 
   constructor(world: World, process: Process, node: NodeId, incarnation: number) {
     this.world = world;
@@ -161,7 +163,9 @@ export class Worker implements WorkerSide {
 
   #enter(view: View, message: FromSupervisor & { readonly kind: 'views' }): void {
     this.views.apply([view], message.deaths);
-    this.enteredIn = this.world.scheduler.count;
+    const { count } = this.world.scheduler;
+    this.enteredViews = this.enteredIn === count ? this.enteredViews + 1 : 1;
+    this.enteredIn = count;
     this.engine.enter(view);
     this.#follow(view);
   }

@@ -31,6 +31,9 @@ import { Supervisor } from './supervisor.ts';
 import { Watch } from './watch.ts';
 import { Worker } from './worker.ts';
 
+/** After so long of standing still a process has been silent for longer than suspicion takes, in milliseconds. */
+const surelySilentMs = 1_400;
+
 /** One simulated machine with a whole cluster on it. */
 export class World {
   readonly settings: Settings;
@@ -323,7 +326,18 @@ export class World {
     if (worker === undefined || !worker.process.isAlive) return;
     this.count(`killed: ${why}`);
     this.history.killedByDecision(worker);
+    if (why === 'health') this.#checkMachine(worker);
     worker.process.die(why === 'hung' ? 'self' : 'killed', `killed, ${why}`, null);
+  }
+
+  /** 21: while several are silent together, it is the machine that is slow (P8). */
+  #checkMachine(victim: Worker): void {
+    const { nowMs } = this.scheduler;
+    for (const { address, process } of this.living) {
+      const isSilent = process.isStopped && nowMs - process.stoppedAtMs > surelySilentMs;
+      if (address !== victim.address && isSilent && this.#isMember(address))
+        this.fail(`invariant 21: ${victim.address} is killed for its silence while ${address} is silent, too`);
+    }
   }
 
   settled(_whole: boolean): void {
@@ -346,6 +360,7 @@ export class World {
       `${formatViewNumber(view)}: ${view.ring.map((id) => formatAddress(view.members[id] ?? { id, incarnation: 0 })).join(' ')}${next}${leaving}${dead}`,
     );
     this.count('views');
+    this.watch.buried(deaths);
     if (before !== null) this.watch.moved(before, view);
   }
 }
