@@ -25,7 +25,14 @@ export const handoverMutants: readonly Mutant[] = [
     file: `${core}/primary/relayed.js`,
     find: 'if (isLogged || entry.handover?.running.has(commit.request) === true) {',
     replace: 'if (true) {',
-    why: 'The session has gone on without it: its change undoes others (1).',
+    also: [
+      {
+        file: `${core}/primary/claim.js`,
+        find: 'export const handoverWaitMs = 2_000;',
+        replace: 'export const handoverWaitMs = 20;',
+      },
+    ],
+    why: 'With a short wait many come late. The session has gone on without it: its change undoes others (1).',
   },
   {
     name: 'the former primary lets its responses out',

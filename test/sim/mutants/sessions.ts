@@ -68,6 +68,14 @@ export const sessionMutants: readonly Mutant[] = [
     why: 'A session outlives its idle limit (14).',
   },
   {
+    name: 'a session ends before its idle limit',
+    rule: 'P14',
+    file: `${core}/primary/touch.js`,
+    find: 'state.nowMs - record.touchedAt > state.idleMs + graceMs',
+    replace: 'state.nowMs - record.touchedAt > (state.idleMs + graceMs) / 20',
+    why: 'A user who thinks for a while is signed out (1, 14).',
+  },
+  {
     name: 'the absolute limit stretches',
     rule: 'P14',
     file: `${core}/primary/touch.js`,
@@ -137,14 +145,6 @@ export const sessionMutants: readonly Mutant[] = [
     find: 'return { change: { set, remove }, carries: this.#unfinished(touches, [...set.keys(), ...remove]) };',
     replace: 'return { change: { set, remove }, carries: [] };',
     why: 'After a death a request runs again whose change another one has published (10).',
-  },
-  {
-    name: 'a request with nothing left to send is not in the log',
-    rule: 'P16',
-    file: `${session}/request-session.js`,
-    find: 'const belongsInLog = touches.hasWritten || touches.isCarried || this.#isLogged;',
-    replace: 'const belongsInLog = false;',
-    why: 'Another one has committed its change: retried, it runs again (10).',
   },
   {
     name: 'changes in place are not seen',

@@ -5,12 +5,27 @@ const core = 'packages/core/dist';
 /** P5, P6, P12: what a member does when the view changes, and how it comes by sessions it does not hold. */
 export const viewMutants: readonly Mutant[] = [
   {
-    name: 'views in between are skipped',
+    name: 'records stay as they were when a view comes',
+    rule: 'P5',
+    file: `${core}/primary/advance.js`,
+    find: 'if (views.length === 0)',
+    replace: 'if (views !== null)',
+    why: 'Roles are not taken over: two commit for one session, copies are not made again (2, 9).',
+  },
+  {
+    name: 'views in between are skipped, and a successor passes for its predecessor',
     rule: 'P5',
     file: `${core}/view-history.js`,
     find: 'return this.#views.filter((view) => compareViews(view, seen) > 0);',
     replace: 'return [last];',
-    why: 'A role that was lost and won again is never noticed: an old state is served on (1, 5).',
+    also: [
+      {
+        file: `${core}/primary/advance.js`,
+        find: 'if (!others.includes(member) || !isSameMember(before, view, member))',
+        replace: 'if (!others.includes(member))',
+      },
+    ],
+    why: 'A member that died and came back in between counts as holding what its predecessor held (5).',
   },
   {
     name: 'a new member of the write set counts as complete',
@@ -27,14 +42,6 @@ export const viewMutants: readonly Mutant[] = [
     find: 'else\n            lane.reset();',
     replace: '',
     why: 'What the copy refused because of its view is not sent again: the gate stays shut (22).',
-  },
-  {
-    name: 'a copy is dropped before its primary has confirmed it',
-    rule: 'P5',
-    file: `${core}/copy/copies.js`,
-    find: 'if (!copy.inWriteSet && copy.confirmed && copy.running.size === 0) {',
-    replace: 'if (!copy.inWriteSet) {',
-    why: 'Who is out of the write set may be the only one that holds the session (1).',
   },
   {
     name: 'records are not swept after a view change',
@@ -61,20 +68,28 @@ export const viewMutants: readonly Mutant[] = [
     why: 'A new primary tells users that their session does not exist (1).',
   },
   {
+    name: 'a claim takes the older of two copies',
+    rule: 'P6',
+    file: `${core}/primary/claim.js`,
+    find: 'if (best === null || isNewer(held, best))',
+    replace: 'if (best === null || !isNewer(held, best))',
+    why: 'A state outside the chain of custody, or behind it, is served on (1, 8).',
+  },
+  {
+    name: 'a copy that may lack something takes over without asking',
+    rule: 'P6',
+    file: `${core}/copy/copies.js`,
+    find: '(copy.heir || (copy.complete && !survives))',
+    replace: 'true',
+    why: 'What another holder has newer is lost (1, 3).',
+  },
+  {
     name: 'only the own copies are asked',
     rule: 'P6',
     file: `${core}/primary/claim.js`,
     find: 'if (opening.answers.size < opening.expected.size && !answer.heir) {',
     replace: 'if (opening.answers.size < 1) {',
     why: 'What is held elsewhere is not found (1), and of several states not the newest is taken.',
-  },
-  {
-    name: 'the highest version wins, whatever its custody',
-    rule: 'P6',
-    file: `${core}/saved.js`,
-    find: 'if (custody !== 0)\n        return custody > 0;',
-    replace: '',
-    why: 'A tail that was never acknowledged comes back over what was committed after it (1, 8).',
   },
   {
     name: 'what was claimed is served before it is copied',

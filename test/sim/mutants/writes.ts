@@ -78,14 +78,6 @@ export const writeMutants: readonly Mutant[] = [
     why: 'The copy lacks what was lost on the way, and acknowledges all the same (1, 9).',
   },
   {
-    name: 'custody is not noted',
-    rule: 'P3',
-    file: `${core}/copy.js`,
-    find: 'copy.custody = view;\n        copy.complete = true;',
-    replace: 'copy.complete = true;',
-    why: 'Of two copies the one outside the chain of custody is taken for the session (1, 8).',
-  },
-  {
     name: 'a copy acknowledges what it has not got',
     rule: 'P3',
     file: `${core}/copy.js`,
@@ -135,13 +127,5 @@ export const writeMutants: readonly Mutant[] = [
     find: 'report(state);\n        release(state, entry);',
     replace: 'report(state);',
     why: 'Every response waits for its deadline (22).',
-  },
-  {
-    name: 'an acknowledgement within an older view counts',
-    rule: 'P4',
-    file: `${core}/primary.js`,
-    find: 'if (order !== 0)\n            return;\n        switch (message.kind) {',
-    replace: 'if (order > 0)\n            return;\n        switch (message.kind) {',
-    why: 'What a member held in another view, of another history, passes for this one (5).',
   },
 ];
