@@ -10,7 +10,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/transcripts/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'test/transcripts/*.test.ts', 'test/sim/mutants/*.test.ts'],
           pool: 'forks',
           // Far above what they take: a slow day is no failure.
           testTimeout: 120_000,
@@ -30,7 +30,13 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/house/**', 'test/transcripts/**', 'test/fixtures/**', 'test/**/*.long.test.ts'],
+          exclude: [
+            'test/house/**',
+            'test/transcripts/**',
+            'test/sim/**',
+            'test/fixtures/**',
+            'test/**/*.long.test.ts',
+          ],
           pool: 'forks',
           testTimeout: 90_000,
           hookTimeout: 60_000,

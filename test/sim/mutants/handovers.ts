@@ -23,8 +23,8 @@ export const handoverMutants: readonly Mutant[] = [
     name: 'a forward that comes too late is applied',
     rule: 'P10',
     file: `${core}/primary/relayed.js`,
-    find: 'if (isLogged || entry.handover?.running.has(commit.request) === true) {',
-    replace: 'if (true) {',
+    find: 'if (!isLogged && !(mayTake && mayBury)) {',
+    replace: 'if (entry === null) {',
     also: [
       {
         file: `${core}/primary/claim.js`,
@@ -38,18 +38,10 @@ export const handoverMutants: readonly Mutant[] = [
     name: 'the former primary lets its responses out',
     rule: 'P10',
     file: `${core}/primary/former.js`,
-    find: "if ('token' in done)\n            addPending(state, former, id, done.token, noRequest, null);",
+    find: "if ('token' in done)\n            addPending(state, former, id, { token: done.token, request: noRequest, commit: null, work });",
     replace:
       "if ('token' in done)\n            state.effects.push({ kind: 'settled', token: done.token, settled: { kind: 'safe' } });",
     why: 'Nobody has confirmed what they show: the new primary may not have it (1, 2).',
-  },
-  {
-    name: 'the new primary confirms what its write set lacks',
-    rule: 'P10',
-    file: `${core}/primary/relayed.js`,
-    find: 'wait(state, entry, entry.record.mark.version, reply);\n        return;',
-    replace: "settle(state, reply, { kind: 'safe' });\n        return;",
-    why: 'A response leaves at the former primary with one copy behind it (5).',
   },
   {
     name: 'a claim is answered before the app has handed down its record',

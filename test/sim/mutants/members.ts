@@ -5,21 +5,6 @@ const core = 'packages/core/dist';
 /** P7, P8, P9, P11, P17: who is a member, who is dead, and how the supervisor decides it. */
 export const memberMutants: readonly Mutant[] = [
   {
-    name: 'an incarnation passes for its successor',
-    rule: 'P7',
-    file: `${core}/view.js`,
-    find: 'view.members[id]?.incarnation === incarnation;',
-    replace: 'view.members[id] !== undefined;',
-    also: [
-      {
-        file: `${core}/view-history.js`,
-        find: 'from.members[id] !== undefined && from.members[id]?.incarnation === to.members[id]?.incarnation;',
-        replace: 'from.members[id] !== undefined && to.members[id] !== undefined;',
-      },
-    ],
-    why: 'A node that came back inherits the place, the deaths and the reports of the one that died (1, 15).',
-  },
-  {
     name: 'a proven death changes nothing',
     rule: 'P7',
     file: `${core}/membership.js`,
@@ -49,14 +34,6 @@ export const memberMutants: readonly Mutant[] = [
       },
     ],
     why: 'With it everything goes (21).',
-  },
-  {
-    name: 'a slow machine looks like hanging workers',
-    rule: 'P8',
-    file: `${core}/health.js`,
-    find: 'if (nowMs - this.#calmSinceMs < confirmMs)',
-    replace: 'if (nowMs < this.#calmSinceMs)',
-    why: 'Everyone is silent at once, and one after the other is shot for it (21).',
   },
   {
     name: 'a join does not wait for the transfer',
@@ -113,14 +90,6 @@ export const memberMutants: readonly Mutant[] = [
     replace:
       'export const draining = (view, node) => ({ ...view, ring: minus(view.ring, node), members: Object.fromEntries(Object.entries(view.members).filter(([id]) => id !== node)) });',
     why: 'Who is drained takes its sessions with it, and runs requests that it is no member for (1, 15).',
-  },
-  {
-    name: 'the ring may become empty while the next one lives',
-    rule: 'P11',
-    file: `${core}/membership/content.js`,
-    find: 'if (ring.length === 0 || sameSet(next, ring))',
-    replace: 'if (sameSet(next, ring))',
-    why: 'Nobody is primary of anything (22).',
   },
   {
     name: 'an adopting supervisor takes the dead for alive',

@@ -55,8 +55,8 @@ export const viewMutants: readonly Mutant[] = [
     name: 'a demoted record is not handed down',
     rule: 'P5',
     file: `${core}/primary/former.js`,
-    find: 'handDown(state, id, record.mark.version === 0 ? null : entry);',
-    replace: 'handDown(state, id, null);',
+    find: 'handDown(state, id, record.mark.version === 0 ? null : record, former);',
+    replace: 'handDown(state, id, null, former);',
     why: 'The newest state goes with the role: the new primary finds an old one or none (1).',
   },
   {

@@ -30,14 +30,6 @@ export const writeMutants: readonly Mutant[] = [
     why: 'The log forgets requests while they still run: their further commits and retries are new to it (9, 10).',
   },
   {
-    name: 'a known request id is committed again',
-    rule: 'P2',
-    file: `${core}/primary/commit.js`,
-    find: "earlier !== undefined && earlier.state === 'committed' && earlier.commits >= commit.ordinal",
-    replace: 'earlier === null',
-    why: 'A forward that was sent twice overwrites what was committed in between (1).',
-  },
-  {
     name: 'a write goes to one member of the write set only',
     rule: 'P2',
     file: `${core}/primary/supply.js`,
@@ -68,14 +60,6 @@ export const writeMutants: readonly Mutant[] = [
       },
     ],
     why: 'What a former primary still had under way overwrites what its successor has committed (1, 4).',
-  },
-  {
-    name: 'a write is applied over a gap',
-    rule: 'P3',
-    file: `${core}/copy.js`,
-    find: 'const fits = mine === undefined ? message.previous.version === 0 : sameMark(mine, message.previous);',
-    replace: 'const fits = true;',
-    why: 'The copy lacks what was lost on the way, and acknowledges all the same (1, 9).',
   },
   {
     name: 'a copy acknowledges what it has not got',
