@@ -1,4 +1,4 @@
-import type { RequestId, SessionId } from '@limpet/core';
+import { assign, compareViews, formatAddress, type RequestId, type SessionId } from '@limpet/core';
 import type { Ask, Body, Outcome } from './wire.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
@@ -215,10 +215,26 @@ export class History {
     const versionAt = ({ engine, keeper }: Worker): number =>
       Math.max(engine.record(id)?.mark.version ?? -1, keeper.machine.held(id)?.mark.version ?? -1);
     const needed = Math.max(watch.shown.get(id) ?? 0, victim === null ? 0 : versionAt(victim));
-    if (living.some((worker) => versionAt(worker) >= needed)) return;
+    const holds = (worker: Worker): boolean => versionAt(worker) >= needed;
+    if (living.some((worker) => holds(worker) && !this.#isReleased(worker, id, holds))) return;
     known.lost = true;
     this.#lineOf(known.birth).lost = true;
     this.lostSessions += 1;
+  }
+
+  /**
+   * Whether what the worker still holds does not count: the newest view takes it away, and the primary has entered that
+   * view with the session. A worker that has not come that far drops it when it does, whatever has become of the primary.
+   */
+  #isReleased(worker: Worker, id: SessionId, holds: (worker: Worker) => boolean): boolean {
+    const { newestView: view, rank, workers } = this.#world;
+    if (view === null) return false;
+    const { primary, writeSet } = assign(rank, view, id);
+    const member = primary === null ? undefined : view.members[primary];
+    const owner = member === undefined ? undefined : workers.get(formatAddress(member));
+    if (owner === undefined || writeSet.includes(worker.node)) return false;
+    const entered = owner.engine.view;
+    return entered !== null && compareViews(entered, view) >= 0 && holds(owner);
   }
 
   /** 21: never the last member, never the only custodian of a session. */
