@@ -231,9 +231,13 @@ export class CopyMachine {
     }
     if (message.kind === 'record') {
       const { record } = message;
+      // The same version once more replaces what is here: a tombstone may have been made without what came before it.
       const overtaken =
-        copy !== undefined && compareViews(copy.custody, view) === 0 && record.mark.version <= copy.record.mark.version;
-      this.#keep(from, id, overtaken ? copy : this.#copies.put(id, workingRecord(record), view), view);
+        copy !== undefined && compareViews(copy.custody, view) === 0 && record.mark.version < copy.record.mark.version;
+      const usedAt = copy?.record.touchedAt ?? 0;
+      const kept = overtaken ? copy : this.#copies.put(id, workingRecord(record), view);
+      touch(kept.record, usedAt);
+      this.#keep(from, id, kept, view);
       return;
     }
     const mine = copy?.record.mark;
@@ -251,8 +255,11 @@ export class CopyMachine {
     const { bury } = message.commit;
     if (bury !== null && message.buried !== null) {
       const old = this.#copies.advance(bury) ?? this.#copies.put(bury, emptyRecord(bury), view);
+      const isWhole = old.record.mark.version === message.buried.version - 1;
       buryUnder(old.record, message.buried, message.commit, message.keptFrom);
-      this.#keep(from, bury, old, view);
+      // Dead at once, whatever was here of it; but its request log is only in the record that is on its way (P2).
+      if (isWhole) this.#keep(from, bury, old, view);
+      else this.#answer(from, { kind: 'need', id: bury, view: numberOf(view) });
     }
     this.#keep(from, id, current, view);
   }
