@@ -60,14 +60,6 @@ export const memberMutants: readonly Mutant[] = [
     why: 'After the switch the new write set lacks what was written meanwhile (1).',
   },
   {
-    name: 'done before all is acknowledged',
-    rule: 'P9',
-    file: `${core}/primary/custody.js`,
-    find: 'if (view === null || state.sweep !== null || state.unsynced.size > 0)',
-    replace: 'if (view === null)',
-    why: 'The same from the worker that reports (1, 9).',
-  },
-  {
     name: 'done before all copies are confirmed',
     rule: 'P9',
     file: `${core}/copy.js`,
