@@ -160,9 +160,7 @@ export class History {
     const known = presented === null ? undefined : this.#ids.get(presented);
     if (known === undefined || known.lost) return;
     const { idleMs, absoluteMs } = this.#world.settings;
-    const { nowMs } = this.#world.scheduler;
-    const mayHaveExpired = nowMs - known.lastUseFromMs >= idleMs || nowMs - known.createdFromMs >= absoluteMs;
-    if (known.mayEndFromMs === Number.POSITIVE_INFINITY && !mayHaveExpired && body.found !== known.birth)
+    if (known.mayEndFromMs === Number.POSITIVE_INFINITY && !this.#mayHaveExpired(known) && body.found !== known.birth)
       this.#fail(
         1,
         `${ask.tag} at ${body.at} finds ${body.found ?? 'no session'} under ${presented}, which is ${known.birth}`,
@@ -172,6 +170,11 @@ export class History {
     const isOver = startMs > known.givenAtMs + absoluteMs + 1 || startMs > known.lastUseUntilMs + idleMs * 1.5 + 500;
     if (isOver && body.found === known.birth)
       this.#fail(14, `${ask.tag} at ${body.at} finds ${known.birth}, which must have expired`);
+  }
+
+  #mayHaveExpired({ lastUseFromMs, createdFromMs }: Known): boolean {
+    const { settings, scheduler } = this.#world;
+    return scheduler.nowMs - lastUseFromMs >= settings.idleMs || scheduler.nowMs - createdFromMs >= settings.absoluteMs;
   }
 
   /** What the head said about the cookie, and what that says about the session. */
@@ -242,7 +245,8 @@ export class History {
     const others = this.#world.living.filter((worker) => worker !== victim);
     if (others.length === 0) this.#fail(21, `${victim.address}, the last member, is killed by decision`);
     for (const [id, known] of this.#ids) {
-      if (known.lost || known.mayEndFromMs < Number.POSITIVE_INFINITY) continue;
+      const mayHaveEnded = known.mayEndFromMs < Number.POSITIVE_INFINITY || this.#mayHaveExpired(known);
+      if (known.lost || mayHaveEnded) continue;
       const holds = (worker: Worker) => worker.engine.record(id) ?? worker.keeper.machine.held(id);
       if (holds(victim) !== null && !others.some((worker) => holds(worker) !== null))
         this.#fail(21, `${victim.address}, the only one that holds ${id}, is killed by decision`);

@@ -151,7 +151,7 @@ function differ(a: WorkingRecord | null, b: WorkingRecord | null, nowMs: number)
     if (Buffer.compare(value, b.attributes.get(name) ?? new Uint8Array()) !== 0) return `attribute ${name}`;
   }
   const requests = (record: WorkingRecord) => [...record.log.keys()].sort().join(' ');
-  return requests(a) === requests(b) ? null : 'another request log';
+  return requests(a) === requests(b) ? null : `another request log: ${requests(a)} | ${requests(b)}`;
 }
 
 /** A session that is over is forgotten by its primary at once, by its copies in their time. */

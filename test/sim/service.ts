@@ -34,6 +34,11 @@ export class Service {
     exchange.begin();
   }
 
+  /** What runs here, for people. */
+  describe(): string {
+    return [...this.#running].map(({ wire }) => `${wire.ask.kind} ${wire.ask.tag}`).join(', ');
+  }
+
   /** A request runs here whose session has its home elsewhere by now (P10). */
   get isHandingOver(): boolean {
     for (const exchange of this.#running) if (exchange.isFormer) return true;
@@ -64,7 +69,7 @@ export class Exchange {
     this.#holding = holding;
     this.#connection = connection;
     const { request, session, deadlineMs } = this.wire;
-    this.#context = { request, session, keyed: null, waitLeftMs: deadlineMs, participant: null };
+    this.#context = { request, session, keyed: null, waitLeftMs: deadlineMs, participant: null, isOver: false };
     const leave = worker.reception.enter(this.#context);
     this.#leave = () => {
       over();
@@ -140,6 +145,7 @@ export class Exchange {
       held: () => owner.held(),
       end: (over) => this.#endWith(owner, over),
     };
+    if (this.#context.isOver) this.#endWith(owner, () => {});
     return owner;
   }
 

@@ -126,7 +126,8 @@ export class Supervisor {
     const peer: Peer = { role, name, incarnation, send, seen: hello.seen };
     this.#peers.add(peer);
     const { seen, settled } = hello;
-    if (!this.#catchUp(peer)) return null;
+    // While it takes over, it only listens.
+    if (this.membership !== null && !this.#catchUp(peer)) return null;
     if (this.settled !== null) send({ kind: 'settled', ...this.settled });
     if (role === 'balancer') this.#tellSuspects(peer);
     else this.#lifeOf(name, incarnation)?.sides.add(role as Side);
@@ -249,7 +250,6 @@ export class Supervisor {
         const { view } = effect;
         this.world.disk.write(view, []);
         this.#learn(view);
-        for (const peer of this.#peers) this.#catchUp(peer);
         return;
       }
       case 'kill':
@@ -270,6 +270,7 @@ export class Supervisor {
               running: null,
             },
         );
+        for (const peer of this.#peers) this.#catchUp(peer);
         if (adopt !== null) this.membershipStep({ kind: 'adopted', dead: deaths });
         for (const node of this.world.allNodes) {
           this.membershipStep({ kind: this.world.isDrained(node) ? 'drain' : 'undrain', node });

@@ -21,7 +21,7 @@ import { Pipe } from './network.ts';
 import type { Process } from './process.ts';
 import { Thread } from './scheduler.ts';
 import { Service } from './service.ts';
-import { spell } from './spell.ts';
+import { short, spell } from './spell.ts';
 import type { World } from './world.ts';
 
 /** What the parts of a worker need of it. */
@@ -130,10 +130,11 @@ export class Worker implements WorkerSide {
     const copies = keeper.machine.view === null ? 'none' : formatViewNumber(keeper.machine.view);
     const { sweeping, unconfirmed } = keeper.machine;
     const held = [this.thread, keeper.thread].filter(({ isHeldUp }) => isHeldUp).length;
-    return `app ${app} unprotected ${engine.count().unprotected}; keeper ${copies} sweeping ${sweeping} unconfirmed ${unconfirmed}; held up ${held}`;
+    return `app ${app} unprotected ${engine.count().unprotected}; keeper ${copies} sweeping ${sweeping} unconfirmed ${unconfirmed}; held up ${held}; runs ${this.service.describe() || 'nothing'}, ${this.service.holding.handlers} handlers`;
   }
 
   #minted(id: SessionId, kin: SessionId | null): SessionId {
+    this.world.log.line(this.address, () => `makes ${short(id)}${kin === null ? '' : ` after ${short(kin)}`}`);
     if (kin === null) this.world.watch.minted(this.address, id, this.views.current);
     return id;
   }

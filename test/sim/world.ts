@@ -196,10 +196,12 @@ export class World {
     process.whenDead(() => this.#whenBack(20, 100, () => this.startBalancer(name)));
   }
 
-  /** Only a living supervisor starts anything. */
+  /** Only a living supervisor starts anything, and only when it has taken over. */
   #whenBack(low: number, high: number, run: () => void): void {
     const again = () => {
-      if (this.supervisor?.process.isAlive && !this.supervisor.process.isStopped) run();
+      const { supervisor } = this;
+      const isServing = supervisor?.process.isAlive && !supervisor.process.isStopped && supervisor.membership !== null;
+      if (isServing) run();
       else this.scheduler.at(25, null, again);
     };
     this.scheduler.at(this.dice.between(low, high), null, again);
@@ -272,7 +274,6 @@ export class World {
   /** After an adoption: what died meanwhile is started again. */
   startMissing(_supervisor: Supervisor): void {
     for (const node of this.wanted) if (this.isWanted(node)) this.#restart(node);
-    this.#unproven.clear();
   }
 
   leftProcesses(): readonly LeftProcess[] {

@@ -50,7 +50,7 @@ export class Exchange {
     this.#note = note;
     this.#done = done;
     const { request, session } = ask;
-    this.#context = { request, session, keyed: null, waitLeftMs: note.deadlineMs, participant: null };
+    this.#context = { request, session, keyed: null, waitLeftMs: note.deadlineMs, participant: null, isOver: false };
     this.#leave = host.reception.enter(this.#context);
   }
 

@@ -327,7 +327,7 @@ export class CopyMachine {
       if (record.deleted) this.#copies.buried(id);
       this.#offer(copy.primary, [id]);
     }
-    if (copy !== undefined) copy.running = new Set(running);
+    if (copy !== undefined) this.#copies.runs(id, copy, running);
     const waiting = this.#waiting.get(id) ?? [];
     this.#waiting.delete(id);
     for (const claim of waiting) if (compareViews(claim.view, view) === 0) this.#answerClaim(claim.from, id, view);

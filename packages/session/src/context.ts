@@ -45,6 +45,11 @@ export interface RequestContext {
   waitLeftMs: number;
   /** Set by `session()`; a request without a participant is never held. */
   participant: Participant | null;
+  /**
+   * Its response is over, or its connection. A session may be given to it later all the same: whoever becomes its
+   * participant then ends at once, or what was opened for it would count as in use for ever.
+   */
+  isOver: boolean;
 }
 
 /**

@@ -119,6 +119,7 @@ function attach(exchange: Exchange, held: Held | null): RequestSession {
       end: ending,
       held: () => requestSession.held(),
     };
+    if (context.isOver) ending(() => {});
     onHead(res, () => {
       requestSession.assertCommittable();
       return describeHead(exchange, requestSession);

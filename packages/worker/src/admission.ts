@@ -91,6 +91,7 @@ export class Admission implements Front {
       keyed: head.keyed,
       waitLeftMs: waitMs,
       participant: null,
+      isOver: false,
     };
     const leave = this.#enter(context, res, socket);
     const exchange: Exchange = {

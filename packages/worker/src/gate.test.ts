@@ -52,6 +52,7 @@ async function serve(app: App, participant: Participant | null, pieceWaitMs = 5_
       keyed: null,
       waitLeftMs: pieceWaitMs,
       participant,
+      isOver: false,
     };
     const lines = () => `limpet-request: ${id}\r\nlimpet-view: 1.7\r\n`;
     const exchange: Exchange = { context, response: res, lines, pieceWaitMs };

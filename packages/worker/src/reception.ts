@@ -84,6 +84,7 @@ export class Reception {
     return () => {
       if (over) return;
       over = true;
+      context.isOver = true;
       // The session layer closes what it has opened, when its handler is done; without it the reception was the only one.
       if (context.participant !== null) context.participant.end(() => this.#giveTurn(context));
       else {

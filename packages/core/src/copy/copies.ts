@@ -207,6 +207,17 @@ export class Copies {
     const copy = this.#copies.get(id);
     if (copy === undefined) return;
     copy.running.delete(request);
+    this.#dropIdle(id, copy);
+  }
+
+  /** These, and no others, run at the former primary, this process. */
+  runs(id: SessionId, copy: Copy, requests: readonly RequestId[]): void {
+    copy.running = new Set(requests);
+    this.#dropIdle(id, copy);
+  }
+
+  /** Kept for its running requests alone, and none is left: of a session that never was, nobody would confirm it. */
+  #dropIdle(id: SessionId, copy: Copy): void {
     if (copy.running.size > 0) return;
     if (copy.record.mark.version === 0) this.drop(id);
   }
