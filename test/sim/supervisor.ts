@@ -2,7 +2,6 @@ import {
   Adoption,
   type AdoptionEffect,
   beatMs,
-  compareViews,
   type Death,
   type FromSupervisor,
   formatAddress,
@@ -25,6 +24,7 @@ import {
 import type { Listener } from './link.ts';
 import type { Process } from './process.ts';
 import { Thread } from './scheduler.ts';
+import { ViewLog } from './views.ts';
 import type { World } from './world.ts';
 
 /** What the supervisor knows of one incarnation. */
@@ -60,7 +60,7 @@ export class Supervisor {
   readonly #health = new HealthMachine({ hangKillMs: 4_000 });
   readonly #lives = new Map<string, Life>();
   readonly #peers = new Set<Peer>();
-  readonly history: { readonly view: View; readonly deaths: readonly Death[] }[];
+  readonly #views: ViewLog;
   /** Deaths proven while the adoption is not over. */
   readonly #early: Death[] = [];
   readonly #queue: MembershipEffect[] = [];
@@ -75,7 +75,7 @@ export class Supervisor {
     const { disk, settings } = world;
     disk.term += 1;
     this.term = disk.term;
-    this.history = [...disk.history];
+    this.#views = new ViewLog(disk.history);
     if (disk.view === null) {
       const { copies } = settings;
       this.membership = new Membership({ term: this.term, copies, keyId: 1, wanted: world.wanted, adopt: null });
@@ -138,7 +138,7 @@ export class Supervisor {
 
   /** Sends what it has not seen; false: it is too far behind, and its next incarnation joins anew. */
   #catchUp(peer: Peer): boolean {
-    const missed = this.#missedSince(peer.seen);
+    const missed = this.#views.missedSince(peer.seen);
     if (missed === null) {
       this.#peers.delete(peer);
       this.world.killByDecision(`${peer.name}.${peer.incarnation}`, 'too far behind');
@@ -147,19 +147,6 @@ export class Supervisor {
     if (missed.views.length > 0) peer.send(missed);
     peer.seen = missed.views.at(-1) ?? peer.seen;
     return true;
-  }
-
-  /**
-   * What a process that has `seen` a view has missed, none skipped; null when that is more than is kept; one that has seen
-   * none gets the newest only. As supervisor/views.ts.
-   */
-  #missedSince(seen: ViewNumber | null): { kind: 'views'; views: View[]; deaths: Death[] } | null {
-    const { history } = this;
-    const newest = history.at(-1);
-    const first = seen === null ? history.length - 1 : history.findIndex(({ view }) => compareViews(view, seen) > 0);
-    const missed = newest === undefined || first < 0 ? [] : history.slice(first);
-    if (seen !== null && first >= 0 && !follows(history[first]?.view, seen, first)) return null;
-    return { kind: 'views', views: missed.map(({ view }) => view), deaths: missed.flatMap(({ deaths }) => deaths) };
   }
 
   #take({ role, name, incarnation }: ToSupervisor & { readonly kind: 'hello' }, message: ToSupervisor): void {
@@ -249,7 +236,7 @@ export class Supervisor {
       case 'learned': {
         const { view } = effect;
         this.world.disk.write(view, []);
-        this.#learn(view);
+        this.#views.learn(view);
         return;
       }
       case 'kill':
@@ -279,14 +266,6 @@ export class Supervisor {
         this.world.startMissing(this);
       }
     }
-  }
-
-  /** A view that a process has and the disk has not. */
-  #learn(view: View): void {
-    const { history } = this;
-    const at = history.findIndex((entry) => compareViews(entry.view, view) >= 0);
-    if (at >= 0 && compareViews(history[at]?.view ?? view, view) === 0) return;
-    history.splice(at < 0 ? history.length : at, 0, { view, deaths: [] });
   }
 
   // ——— Membership ———
@@ -337,8 +316,8 @@ export class Supervisor {
   #published(view: View, deaths: readonly Death[]): void {
     const { world } = this;
     if (!world.disk.write(view, deaths)) world.watch.unwritten(view);
-    const before = this.history.at(-1)?.view ?? null;
-    this.history.push({ view, deaths });
+    const before = this.#views.newest;
+    this.#views.push({ view, deaths });
     world.published(view, before, deaths);
     this.healthStep({ kind: 'view', view });
     this.#broadcast({ kind: 'views', views: [view], deaths });
@@ -393,9 +372,4 @@ export class Supervisor {
     const { view } = this;
     return view === null ? 'no view' : formatViewNumber(view);
   }
-}
-
-/** Whether no view lies between `seen` and the one at `first`: after the last of a term comes the first of another. */
-function follows(next: View | undefined, seen: ViewNumber, first: number): boolean {
-  return next?.term === seen.term ? next.number === seen.number + 1 : first > 0;
 }
