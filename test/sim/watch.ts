@@ -12,6 +12,7 @@ import {
   type RequestId,
   type SessionId,
   type ToCopySide,
+  type ToOwnKeeper,
   type View,
   type ViewNumber,
 } from '@limpet/core';
@@ -34,6 +35,8 @@ export class Watch {
   /** How many workers each request has ended, and those that a published death names as the only one that ran. */
   readonly #ended = new Map<RequestId, number>();
   readonly #condemned = new Set<RequestId>();
+  /** The version that a worker's app has last given its own keeper, by address and session: on its way it is in neither. */
+  readonly #handedDown = new Map<string, number>();
   readonly sessions = new Set<SessionId>();
   /** The highest version of each session that a response has shown. */
   readonly shown = new Map<SessionId, number>();
@@ -186,11 +189,18 @@ export class Watch {
    */
   #releasedByFormer(worker: Worker, id: SessionId, version: number, { ring, copies }: View): void {
     const others = [...this.#world.workers.values()].filter((other) => other !== worker);
-    const holders = others.filter((other) =>
-      [other.engine.record(id), other.keeper.machine.held(id)].some((held) => (held?.mark.version ?? 0) >= version),
+    const holders = others.filter(
+      (other) =>
+        (this.#handedDown.get(`${other.address} ${id}`) ?? 0) >= version ||
+        [other.engine.record(id), other.keeper.machine.held(id)].some((held) => (held?.mark.version ?? 0) >= version),
     );
     if (holders.length < Math.min(copies, ring.length) - 1)
       this.#fail(5, `${worker.address} lets out version ${version} of ${id}, which ${holders.length} others hold`);
+  }
+
+  handedDown(address: string, message: ToOwnKeeper | ToCopySide): void {
+    if (message.kind !== 'demoted' || message.record === null) return;
+    this.#handedDown.set(`${address} ${message.id}`, message.record.mark.version);
   }
 
   /** 17: who dies, or leaves, takes only its own sessions; who joins gets all that move. */

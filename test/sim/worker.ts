@@ -98,6 +98,7 @@ export class Worker implements WorkerSide {
           send: (to, message) => this.#send(to, message),
           own: (message) => {
             world.log.line(this.address, () => `⇣ ${spell(message)}`);
+            world.watch.handedDown(this.address, message);
             this.keeper.inbox.send(world.onTheWay(message));
           },
           done: (view) => this.#control.send({ kind: 'done', view }),
