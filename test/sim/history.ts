@@ -241,9 +241,9 @@ export class History {
   }
 
   /** 21: never the last member, never the only custodian of a session. */
-  killedByDecision(victim: Worker): void {
+  killedByDecision(victim: Worker, isMember: boolean): void {
     const others = this.#world.living.filter((worker) => worker !== victim);
-    if (others.length === 0) this.#fail(21, `${victim.address}, the last member, is killed by decision`);
+    if (isMember && others.length === 0) this.#fail(21, `${victim.address}, the last member, is killed by decision`);
     for (const [id, known] of this.#ids) {
       const mayHaveEnded = known.mayEndFromMs < Number.POSITIVE_INFINITY || this.#mayHaveExpired(known);
       if (known.lost || mayHaveEnded) continue;

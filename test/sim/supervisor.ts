@@ -180,6 +180,11 @@ export class Supervisor {
     this.#note(node, incarnation);
   }
 
+  /** It has not been told that this incarnation is dead. */
+  knows(address: string): boolean {
+    return this.#lives.has(address);
+  }
+
   #note(node: NodeId, incarnation: number): Life {
     const life: Life = { node, incarnation, sides: new Set(), listening: false, ready: false, stopped: false };
     this.#lives.set(formatAddress({ id: node, incarnation }), life);

@@ -250,8 +250,8 @@ export class World {
     const { supervisor } = this;
     if (!this.#unproven.has(address)) return;
     if (supervisor === null || !supervisor.process.isAlive) return;
-    this.#unproven.delete(address);
     this.scheduler.at(0, supervisor.thread, () => {
+      this.#unproven.delete(address);
       supervisor.died(node, incarnation, process.end);
       if (this.isWanted(node)) this.#restart(node);
     });
@@ -265,14 +265,18 @@ export class World {
     return this.out.has(node);
   }
 
+  /** Not before the death of the one before is proven: nothing is started under a name that a view still has for another (P7). */
   #restart(node: NodeId): void {
     this.#whenBack(5, 60, () => {
-      if (this.isWanted(node) && this.#nodes.get(node)?.process?.isAlive !== true) this.#spawn(node, 1);
+      const slot = this.#nodes.get(node);
+      const isFree = slot?.process?.isAlive !== true && !this.#unproven.has(slot?.process?.name ?? '');
+      if (this.isWanted(node) && isFree) this.#spawn(node, 1);
     });
   }
 
-  /** After an adoption: what died meanwhile is started again. */
-  startMissing(_supervisor: Supervisor): void {
+  /** After an adoption: what died before it, and so is none of those that were left, is started again. */
+  startMissing(supervisor: Supervisor): void {
+    for (const address of this.#unproven) if (!supervisor.knows(address)) this.#unproven.delete(address);
     for (const node of this.wanted) if (this.isWanted(node)) this.#restart(node);
   }
 
@@ -326,7 +330,7 @@ export class World {
     const worker = this.workers.get(address);
     if (worker === undefined || !worker.process.isAlive) return;
     this.count(`killed: ${why}`);
-    this.history.killedByDecision(worker);
+    this.history.killedByDecision(worker, this.#isMember(address));
     if (why === 'health') this.#checkMachine(worker);
     worker.process.die(why === 'hung' ? 'self' : 'killed', `killed, ${why}`, null);
   }
