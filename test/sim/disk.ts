@@ -1,29 +1,33 @@
-import type { Death, View } from '@limpet/core';
+import type { View } from '@limpet/core';
+import type { ViewEntry } from './views.ts';
 
-/** Views kept on disk. */
-const historyMax = 50;
+/** Views kept on disk: as supervisor/views.ts. */
+const historyMax = 32;
 
-/** The run directory: what is on disk outlives the supervisor, and what is only in its cache does not. */
+/** The run directory: what is on disk outlives the supervisor. The file of views is replaced whole. */
 export class Disk {
-  /** The newest view file, null before the first. */
-  view: View | null = null;
+  /** The last views that were written, oldest first. */
+  views: readonly ViewEntry[] = [];
   term = 0;
-  /** The last views that were written. */
-  history: { readonly view: View; readonly deaths: readonly Death[] }[] = [];
   isFull = false;
   /** How long a write with its fsync takes, in milliseconds. */
   delayMs = 0.2;
   readonly #names = new Set<string>();
 
-  /** False: full. */
-  write(view: View, deaths: readonly Death[]): boolean {
+  /** The newest view, null before the first. */
+  get newest(): View | null {
+    return this.views.at(-1)?.view ?? null;
+  }
+
+  /** False: full, and the file is as before. */
+  write(views: readonly ViewEntry[]): boolean {
     if (this.isFull) return false;
-    this.view = view;
-    this.history = [...this.history, { view, deaths }].slice(-historyMax);
-    this.#names.add(nameOf(view));
+    this.views = views.slice(-historyMax);
+    for (const { view } of this.views) this.#names.add(nameOf(view));
     return true;
   }
 
+  /** It is, or was, on disk. */
   has(view: View): boolean {
     return this.#names.has(nameOf(view));
   }

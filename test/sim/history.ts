@@ -9,6 +9,8 @@ export interface Operation {
   readonly ask: Ask;
   readonly presented: SessionId | null;
   readonly startMs: number;
+  /** What was known of the presented id when it began. */
+  readonly known: Known | null;
 }
 
 /** What the clients have been told of one session id. */
@@ -22,6 +24,8 @@ interface Known {
   readonly givenAtMs: number;
   lastUseFromMs: number;
   lastUseUntilMs: number;
+  /** Requests that present it and are not answered yet: they keep it in use. */
+  underWay: number;
   /** All that held its last version have died. */
   lost: boolean;
 }
@@ -59,8 +63,9 @@ export class History {
     const presented = this.cookieOf(user);
     const startMs = this.#world.scheduler.nowMs;
     const known = presented === null ? undefined : this.#ids.get(presented);
+    if (known !== undefined) known.underWay += 1;
     if (known !== undefined && enders.has(ask.kind)) known.mayEndFromMs = Math.min(known.mayEndFromMs, startMs);
-    return { user, ask, presented, startMs };
+    return { user, ask, presented, startMs, known: known ?? null };
   }
 
   end(operation: Operation, outcome: Outcome, request: RequestId): void {
@@ -73,6 +78,7 @@ export class History {
     if (last !== undefined) this.#told(operation, last, outcome.kind === 'answered');
     const known = operation.presented === null ? undefined : this.#ids.get(operation.presented);
     if (known !== undefined) known.lastUseUntilMs = this.#world.scheduler.nowMs;
+    if (operation.known !== null) operation.known.underWay -= 1;
     if (known !== undefined && bodies.some(({ found }) => found === known.birth))
       known.lastUseFromMs = Math.max(known.lastUseFromMs, operation.startMs);
   }
@@ -167,7 +173,8 @@ export class History {
       );
     if (known.endedAtMs < startMs && body.found === known.birth)
       this.#fail(6, `${ask.tag} at ${body.at} finds ${known.birth} under ${presented}, which had ended`);
-    const isOver = startMs > known.givenAtMs + absoluteMs + 1 || startMs > known.lastUseUntilMs + idleMs * 1.5 + 500;
+    const isIdle = known.underWay <= 1 && startMs > known.lastUseUntilMs + idleMs * 1.5 + 500;
+    const isOver = isIdle || startMs > known.givenAtMs + absoluteMs + 1;
     if (isOver && body.found === known.birth)
       this.#fail(14, `${ask.tag} at ${body.at} finds ${known.birth}, which must have expired`);
   }
@@ -195,6 +202,7 @@ export class History {
           givenAtMs: nowMs,
           lastUseFromMs: startMs,
           lastUseUntilMs: nowMs,
+          underWay: 0,
           lost: false,
         };
         this.#ids.set(cookie.id, given);

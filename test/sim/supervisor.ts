@@ -75,14 +75,14 @@ export class Supervisor {
     const { disk, settings } = world;
     disk.term += 1;
     this.term = disk.term;
-    this.#views = new ViewLog(disk.history);
-    if (disk.view === null) {
+    this.#views = new ViewLog(disk.views);
+    if (disk.newest === null) {
       const { copies } = settings;
       this.membership = new Membership({ term: this.term, copies, keyId: 1, wanted: world.wanted, adopt: null });
     } else {
       const processes = world.leftProcesses();
       for (const left of processes) this.#noteLeft(left);
-      this.adoption = new Adoption({ term: this.term, newest: disk.view, processes }, world.scheduler.nowMs);
+      this.adoption = new Adoption({ term: this.term, newest: disk.newest, processes }, world.scheduler.nowMs);
       this.#adopt({ kind: 'tick' });
     }
     this.#every(membershipTickMs, () => this.membershipStep({ kind: 'tick' }));
@@ -240,8 +240,8 @@ export class Supervisor {
     switch (effect.kind) {
       case 'learned': {
         const { view } = effect;
-        this.world.disk.write(view, []);
         this.#views.learn(view);
+        this.world.disk.write(this.#views.entries);
         return;
       }
       case 'kill':
@@ -320,9 +320,9 @@ export class Supervisor {
 
   #published(view: View, deaths: readonly Death[]): void {
     const { world } = this;
-    if (!world.disk.write(view, deaths)) world.watch.unwritten(view);
     const before = this.#views.newest;
     this.#views.push({ view, deaths });
+    if (!world.disk.write(this.#views.entries)) world.watch.unwritten(view);
     world.published(view, before, deaths);
     this.healthStep({ kind: 'view', view });
     this.#broadcast({ kind: 'views', views: [view], deaths });

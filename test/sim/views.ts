@@ -14,6 +14,10 @@ export class ViewLog {
     this.#entries = [...entries];
   }
 
+  get entries(): readonly ViewEntry[] {
+    return this.#entries;
+  }
+
   get newest(): View | null {
     return this.#entries.at(-1)?.view ?? null;
   }
@@ -39,6 +43,7 @@ export class ViewLog {
     const first = seen === null ? entries.length - 1 : entries.findIndex(({ view }) => compareViews(view, seen) > 0);
     const missed = first < 0 ? [] : entries.slice(first);
     if (seen !== null && first >= 0 && !follows(entries[first]?.view, seen, first)) return null;
+    if (!isUnbroken(missed)) return null;
     return { kind: 'views', views: missed.map(({ view }) => view), deaths: missed.flatMap(({ deaths }) => deaths) };
   }
 }
@@ -47,3 +52,9 @@ export class ViewLog {
 function follows(next: View | undefined, seen: ViewNumber, first: number): boolean {
   return next?.term === seen.term ? next.number === seen.number + 1 : first > 0;
 }
+
+const isUnbroken = (entries: readonly ViewEntry[]): boolean =>
+  entries.every(({ view }, at) => {
+    const before = entries[at - 1]?.view;
+    return before === undefined || before.term !== view.term || view.number === before.number + 1;
+  });

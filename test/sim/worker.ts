@@ -156,6 +156,7 @@ export class Worker implements WorkerSide {
 
   #told(message: FromSupervisor): void {
     if (message.kind === 'views') {
+      this.world.log.line(this.address, () => `is told ${message.views.map(formatViewNumber).join(' ')}`);
       for (const view of message.views) {
         this.world.watch.seesView(this.thread.name, view);
         this.#enter(view, message);

@@ -354,7 +354,7 @@ export class World {
   }
 
   get newestView(): View | null {
-    return this.supervisor?.view ?? this.disk.view;
+    return this.supervisor?.view ?? this.disk.newest;
   }
 
   published(view: View, before: View | null, deaths: readonly Death[]): void {

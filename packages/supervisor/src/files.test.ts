@@ -238,6 +238,9 @@ describe('views', () => {
     views.learn(view(3));
     expect(views.newest).toEqual(view(5));
     expect([numbers(views, 4), numbers(views, 3)]).toEqual([[5], undefined]);
+    // Nor for whoever is further behind: the hole lies in the middle of what it has missed.
+    views.learn(view(2));
+    expect(numbers(views, 1)).toBeUndefined();
     views.learn(view(4));
     expect(numbers(views, 3)).toEqual([4, 5]);
   });

@@ -112,6 +112,8 @@ export class Views {
     if (first < 0) return { views: [], deaths: [] };
     if (!this.#follows(first, seen)) return null;
     const missed = this.#history.slice(first);
+    // What the disk had no room for, and a process then told of in part, leaves a hole (P5: none is ever skipped).
+    if (!isUnbroken(missed)) return null;
     return { views: missed.map(({ view }) => view), deaths: missed.flatMap(({ deaths }) => deaths) };
   }
 
@@ -124,6 +126,12 @@ export class Views {
     return first > 0;
   }
 }
+
+const isUnbroken = (entries: readonly Entry[]): boolean =>
+  entries.every(({ view }, at) => {
+    const before = entries[at - 1]?.view;
+    return before === undefined || before.term !== view.term || view.number === before.number + 1;
+  });
 
 const entryOf = (view: View, deaths: readonly Death[]): Entry => ({
   view,
