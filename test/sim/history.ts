@@ -120,9 +120,15 @@ export class History {
     if (body.count !== body.log.length)
       this.#fail(1, `${ask.tag}: count ${body.count} beside a list of ${body.log.length}`);
     if (appends.has(ask.kind) && !body.log.includes(ask.tag))
-      this.#fail(1, `${ask.tag} is answered and not in the list`);
+      this.#fail(
+        1,
+        `${ask.tag} is answered by ${body.at} and not in the list: found ${body.found}, birth ${body.birth}, log ${body.log.join(' ')}, other ${body.other.join(' ')}`,
+      );
     if (ask.kind === 'other' && !body.other.includes(ask.tag))
-      this.#fail(1, `${ask.tag} is answered and not in the list`);
+      this.#fail(
+        1,
+        `${ask.tag} is answered by ${body.at} and not in the list: found ${body.found}, birth ${body.birth}, log ${body.log.join(' ')}, other ${body.other.join(' ')}`,
+      );
     line.shown.push({ atMs: this.#world.scheduler.nowMs, log: body.log.length, other: body.other.length });
   }
 

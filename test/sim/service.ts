@@ -106,6 +106,7 @@ export class Exchange {
       this.#holding.openings += 1;
       held = opened instanceof Promise ? await opened : opened;
     } catch {
+      if (this.#context.isOver) return;
       this.#attach(null).fail();
       await this.#answerApp(500);
       return;
@@ -113,6 +114,7 @@ export class Exchange {
       this.#holding.openings -= 1;
       this.#context.waitLeftMs -= performance.now() - from;
     }
+    if (this.#context.isOver) return;
     if (held !== null) engine.touch(held);
     this.#attach(held);
     world.watch.runs(this.worker, this.wire);
@@ -145,7 +147,6 @@ export class Exchange {
       held: () => owner.held(),
       end: (over) => this.#endWith(owner, over),
     };
-    if (this.#context.isOver) this.#endWith(owner, () => {});
     return owner;
   }
 

@@ -45,10 +45,7 @@ export interface RequestContext {
   waitLeftMs: number;
   /** Set by `session()`; a request without a participant is never held. */
   participant: Participant | null;
-  /**
-   * Its response is over, or its connection. A session may be given to it later all the same: whoever becomes its
-   * participant then ends at once, or what was opened for it would count as in use for ever.
-   */
+  /** Its response is over, or its connection: no session is given to it any more, the engine counts it as closed. */
   isOver: boolean;
 }
 

@@ -42,10 +42,13 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
     opened.then(
       (held) => {
         waited();
+        // The client has left: nothing of its request has run, and nothing need.
+        if (context?.isOver) return;
         begin(exchange, held, next);
       },
       (error: unknown) => {
         waited();
+        if (context?.isOver) return;
         attach(exchange, null).fail();
         next(error);
       },
@@ -119,7 +122,6 @@ function attach(exchange: Exchange, held: Held | null): RequestSession {
       end: ending,
       held: () => requestSession.held(),
     };
-    if (context.isOver) ending(() => {});
     onHead(res, () => {
       requestSession.assertCommittable();
       return describeHead(exchange, requestSession);
