@@ -6,7 +6,7 @@ import { commitHere } from './primary/commit.ts';
 import { countUnprotected, listHoldings, report } from './primary/custody.ts';
 import type { PrimaryEffect, PrimaryEvent, Token } from './primary/events.ts';
 import { close, forward, handDown } from './primary/former.ts';
-import { acknowledge, deliver, flushDelivered, wait } from './primary/gate.ts';
+import { acknowledge, deliver, flushDelivered, settle, wait } from './primary/gate.ts';
 import { expire } from './primary/life.ts';
 import { receiveRelayed } from './primary/relayed.ts';
 import { type PrimaryOptions, PrimaryState } from './primary/state.ts';
@@ -251,7 +251,13 @@ function commit(state: PrimaryState, id: SessionId, change: Commit, token: Token
     forward(state, id, change.request, change, token);
     return;
   }
-  const old = change.bury === null ? undefined : advance(state, change.bury);
+  const { bury } = change;
+  const old = bury === null ? undefined : advance(state, bury);
+  if (bury !== null && (old === undefined || isFormer(state, bury, change.request))) {
+    // The old id went to another primary and came back: what it has become meanwhile is not in what is to go on.
+    settle(state, { token }, { kind: 'refused' });
+    return;
+  }
   commitHere(state, entry, change, old, { token });
 }
 

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { idRanked, Members, n1, n2, n3, nextRequest, viewOf } from './members.test-suite.ts';
+
+const before = viewOf(1, [n1, n2, n3]);
+const lifetimes = { idleMs: 100_000, deadlineMs: 10_000 };
+
+test('renew: the old session is not held here any more: refused, and the new id is no second home of its data', () => {
+  const cluster = new Members([n1, n2, n3], lifetimes);
+  cluster.enter(before);
+  const [old, id] = [idRanked(before, [n1, n2]), idRanked(before, [n1, n2], 1)];
+  const request = nextRequest();
+  cluster.ask(n1, (token) => ({ kind: 'create', id, request, token }));
+  cluster.sent.length = 0;
+  const token = cluster.commit(id, n1, request, { bury: old, create: { createdAt: 0, expiresAt: 1e9 } });
+  expect(cluster.settled(token)).toBe('refused');
+  expect(cluster.sent).toEqual([]);
+});
+
+test('renew: the old session is held here: buried with the same write', () => {
+  const cluster = new Members([n1, n2, n3], lifetimes);
+  cluster.enter(before);
+  const [old, id] = [idRanked(before, [n1, n2]), idRanked(before, [n1, n2], 1)];
+  cluster.make(old, n1);
+  const request = nextRequest();
+  cluster.ask(n1, (token) => ({ kind: 'open', id: old, request, token }));
+  cluster.ask(n1, (token) => ({ kind: 'create', id, request, token }));
+  const token = cluster.commit(id, n1, request, { bury: old, create: { createdAt: 0, expiresAt: 1e9 } });
+  expect(cluster.settled(token)).toBe('safe');
+  expect(cluster.look(old, n1)?.deleted).toBe(true);
+  expect(cluster.members.get(n2)?.copy.held(old)?.deleted).toBe(true);
+});
