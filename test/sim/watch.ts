@@ -16,6 +16,7 @@ import {
   type View,
   type ViewNumber,
 } from '@limpet/core';
+import { epochMs } from './host.ts';
 import type { WireRequest } from './wire.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
@@ -188,6 +189,9 @@ export class Watch {
    * was in it may be dead: whoever ever held the version counts. The former primary may be one of the copies by now.
    */
   #releasedByFormer(worker: Worker, id: SessionId, version: number, { ring, copies }: View): void {
+    // Past its absolute end since: whoever held it may have forgotten it.
+    const expiresAt = worker.keeper.machine.held(id)?.expiresAt ?? Number.POSITIVE_INFINITY;
+    if (expiresAt < this.#world.scheduler.nowMs + epochMs) return;
     const others = [...this.#world.workers.values()].filter((other) => other !== worker);
     const holders = others.filter(
       (other) =>

@@ -75,7 +75,8 @@ export interface Engine {
    * Makes one version out of `input` in this very step; the verdict comes when it is safe. An empty change still logs the
    * request. A running request may commit several times; `duplicate` is for a request the log knew before it was opened,
    * and for one whose key another request has committed under.
-   * `held.attributes` holds the change, by the same byte arrays, when this returns, unless it returned gone or duplicate.
+   * `held.attributes` holds the change, by the same byte arrays, when this returns, unless it returned any other
+   * verdict than `safe`.
    */
   commit(held: Held, request: RequestId, input: CommitInput): Verdict | Promise<Verdict>;
   /** Resolves once everything committed so far on `held` is safe: what gates a read. */

@@ -362,12 +362,13 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
 
   #make(held: Held, made: Omit<CommitInput, 'keyed'>, onMade?: () => void): Pending {
     const verdict = this.#engine.commit(held, this.#request, { ...made, keyed: this.#keyed });
-    const isRefused = !(verdict instanceof Promise) && verdict.kind !== 'safe' && verdict.kind !== 'unknown';
+    // Any word at once but `safe` says that the record is as it was: what the live values have beyond it is still unpublished.
+    const isRefused = !(verdict instanceof Promise) && verdict.kind !== 'safe';
     if (!isRefused) {
       this.#isLogged = true;
       onMade?.();
     }
-    return isRefused ? this.#onceSafe(held, verdict) : verdict;
+    return isRefused && verdict.kind !== 'unknown' ? this.#onceSafe(held, verdict) : verdict;
   }
 
   /** A refusal shows what another request has committed, and that must not be undone afterwards any more (P4). */

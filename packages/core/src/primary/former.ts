@@ -61,7 +61,8 @@ export function forward(
 ): void {
   const former = state.formers.get(id);
   const work = former?.running.get(request) ?? null;
-  if (former === undefined || work?.isCut === true) {
+  // Nor can a change of a request that is not among those that the new primary was told of.
+  if (former === undefined || work?.isCut === true || (commit !== null && work === null)) {
     state.effects.push({ kind: 'settled', token, settled: { kind: 'refused' } });
     return;
   }
