@@ -132,7 +132,11 @@ export class Membership {
     const ring = this.#view?.next ?? this.#view?.ring ?? [];
     const serving = ring.length > 0 ? ring : this.#wanted;
     const others = serving.filter((id) => id !== node && this.#isWanted(id));
-    if (serving.includes(node) && others.length === 0) return [{ kind: 'refused', node, why: 'last' }];
+    if (serving.includes(node) && others.length === 0) {
+      // Also one that a former supervisor was about to let go: it is wanted after all.
+      const isKnown = this.#out.delete(node);
+      return [{ kind: 'refused', node, why: 'last' }, ...(isKnown ? this.#wish(nowMs) : [])];
+    }
     this.#out.add(node);
     return this.#wish(nowMs);
   }

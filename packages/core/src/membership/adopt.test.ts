@@ -89,3 +89,13 @@ test('adoption: with fewer nodes wanted: the others are drained', () => {
   reportAll(membership);
   expect(told(membership.step({ kind: 'tick' }, 0))).toEqual(['n1,n2,n3 → n1,n2']);
 });
+
+test('adoption: a drain goes on that would leave nobody now: refused, and the node is wanted again', () => {
+  const before = settledWith([n1, n2]);
+  before.step(drain(n1), 0);
+  reportAll(before);
+  const membership = adopting(before.view, [n1]);
+  membership.step({ kind: 'adopted', dead: [deathOf(n1), deathOf(n2)] }, 0);
+  expect(told(membership.step(drain(n1), 0))).toEqual(['refused n1: last']);
+  expect(told(membership.step(ready(n1, 2), 0))).toEqual(['n1']);
+});
