@@ -1,5 +1,6 @@
 import type { RequestId } from '@limpet/core';
 import type { Dice } from './dice.ts';
+import { never } from './settings.ts';
 import type { Ask, Kind, Outcome } from './wire.ts';
 import type { World } from './world.ts';
 
@@ -59,9 +60,19 @@ export class Tab {
     });
   }
 
+  /**
+   * Where sessions end by themselves, one user only reads once there is a session: it lives by uses that no write tells
+   * of, and must still live after a death (P14).
+   */
+  get #onlyReads(): boolean {
+    const { settings, history } = this.#world;
+    return settings.idleMs < never && this.#user === 1 && history.cookieOf(this.#user) !== null;
+  }
+
   #draw(): Ask {
     const dice = this.#dice;
-    const kind = dice.weighted(kinds);
+    const drawn = dice.weighted(kinds);
+    const kind = this.#onlyReads ? 'read' : drawn;
     this.#made += 1;
     const tag = `${this.#name}${this.#made}`;
     const method = kind === 'read' || kind === 'bare' ? 'GET' : kind === 'put' ? 'PUT' : 'POST';

@@ -24,7 +24,8 @@ export interface Settings {
   readonly copiesMessages: boolean;
 }
 
-const never = 1e9;
+/** A limit in milliseconds that no world reaches. */
+export const never = 1e9;
 
 /** Draws a world. */
 export function drawSettings(seed: number, ticks: number, dice: Dice): Settings {
@@ -41,7 +42,7 @@ export function drawSettings(seed: number, ticks: number, dice: Dice): Settings 
     users: 2 + dice.int(3),
     tabs: 1 + dice.int(3),
     deadlineMs: dice.pick([1_500, 3_000, 5_000]),
-    idleMs: isShortLived ? dice.pick([600, 1_500]) : never,
+    idleMs: isShortLived ? dice.pick([300, 600, 1_500]) : never,
     absoluteMs: isShortLived && dice.chance(0.5) ? dice.pick([1_500, 3_000]) : never,
     weather: {
       fastMs: dice.pick([0.3, 1, 3]),
