@@ -20,6 +20,12 @@ test('three copies, 20 times two nodes at once: nothing is lost', async () => {
   for (let round = 0; round < 20; round += 1) {
     await cluster.settled();
     await killAtOnce(cluster, pairOf(round));
+    expect(await survey(users), `round ${round}, while it fails over`).toEqual({
+      kept: 300,
+      fresh: 0,
+      failed: 0,
+      strange: 0,
+    });
     await cluster.settled();
     expect(await survey(users), `round ${round}`).toEqual({ kept: 300, fresh: 0, failed: 0, strange: 0 });
   }

@@ -105,9 +105,9 @@ export class Exchange {
     try {
       this.#holding.openings += 1;
       held = opened instanceof Promise ? await opened : opened;
-    } catch {
+    } catch (error) {
       if (this.#context.isOver) return;
-      this.#attach(null).fail();
+      this.#attach(null).fail(error);
       await this.#answerApp(500);
       return;
     } finally {

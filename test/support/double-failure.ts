@@ -19,7 +19,7 @@ export async function quiet(cluster: Cluster, sessions: number): Promise<void> {
 
 /**
  * SIGKILL to several nodes, none of which does anything between the first one's death and its own: this process may lose
- * its processor between two signals, so all are stopped first.
+ * its processor between two signals, so all are stopped first. Resolves when the cluster knows of their deaths.
  */
 export async function killAtOnce(cluster: Cluster, nodes: readonly string[]): Promise<void> {
   const status = await cluster.status();
@@ -29,6 +29,9 @@ export async function killAtOnce(cluster: Cluster, nodes: readonly string[]): Pr
     return pid;
   });
   for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const pid of pids) process.kill(pid, signal);
+  const areGone = async (): Promise<boolean> =>
+    (await cluster.status()).nodes.every(({ pid }) => !pids.includes(pid ?? 0));
+  await waitUntil(areGone, { what: `the deaths of ${nodes.join(' and ')} told` });
 }
 
 /** What became of the sessions of users who have each written once. */

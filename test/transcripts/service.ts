@@ -88,7 +88,7 @@ export class Exchange {
       if (this.#isOver) return;
       // The app's error page: what the client learns is decided by the gate.
       this.#say(`is told ${codeOf(error)}`);
-      this.#attach(null).fail();
+      this.#attach(null).fail(error);
       await this.#respond();
       return;
     }

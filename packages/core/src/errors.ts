@@ -314,6 +314,12 @@ export const errorTable = {
     status: 502,
     text: 'the session moved to another node while this request ran: whether its change is saved cannot be known; look before you repeat',
   },
+  LIMPET_MOVED: {
+    fault: 'cluster',
+    retryable: true,
+    status: 421,
+    text: 'the session moved to another node before it was loaded: nothing was executed here, and the request is sent there',
+  },
   LIMPET_REPEATED: {
     fault: 'cluster',
     retryable: false,

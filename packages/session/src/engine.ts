@@ -31,8 +31,8 @@ export type Verdict =
   | { readonly kind: 'safe' }
   /** Destroyed or regenerated meanwhile: 409 when the request had written (P16). */
   | { readonly kind: 'gone' }
-  /** The session could not be loaded in time: nothing has run on it. */
-  | { readonly kind: 'unloaded' }
+  /** The session could not be loaded, in time or at this node: nothing has run on it. */
+  | { readonly kind: 'unloaded'; readonly why: 'deadline' | 'moved' }
   /** Cannot be known in time, or no longer ours to commit: 504 or 502 `unknown`. */
   | { readonly kind: 'unknown'; readonly why: 'deadline' | 'handed-over' }
   /** Another attempt of the same request has committed: its answer, when it is known (P2). */

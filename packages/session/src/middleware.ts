@@ -49,7 +49,7 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
       (error: unknown) => {
         waited();
         if (context?.isOver) return;
-        attach(exchange, null).fail();
+        attach(exchange, null).fail(error);
         next(error);
       },
     );

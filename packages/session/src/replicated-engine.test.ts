@@ -193,4 +193,14 @@ describe('replicated engine', () => {
     expect(late).toEqual(['opening n2']);
     stop();
   });
+
+  test('a session that goes to another node while it is being loaded: told as moved at once, so that it is asked for there', async () => {
+    const { engine, cut, stop } = make(60_000);
+    cut();
+    const opening = Promise.resolve(engine.open(engine.mint(null), nextRequest()));
+    const failed = expect(opening).rejects.toMatchObject({ code: 'LIMPET_MOVED' });
+    engine.enter({ ...view, number: 2, ring: [n2] });
+    await failed;
+    stop();
+  });
 });

@@ -227,7 +227,7 @@ export class ReplicatedEngine implements Engine {
       const kept = key === null ? null : findKept(record.kept, key, this.#options.now());
       if (entry === null && kept === null) return { entry, kept };
       const verdict = await this.safe(this.#session(record), request);
-      if (verdict.kind !== 'safe') throw new LimpetError('LIMPET_HANDED_OVER');
+      if (verdict.kind !== 'safe') throw new LimpetError('LIMPET_MOVED');
       return { entry: record.log.get(request) ?? entry, kept };
     } finally {
       this.close(id, request);
@@ -259,7 +259,7 @@ export class ReplicatedEngine implements Engine {
     const isSafe = (verdict: Verdict): null => {
       if (verdict.kind === 'safe') return null;
       if (verdict.kind === 'unknown' && verdict.why === 'deadline') throw this.#notLoaded();
-      throw new LimpetError('LIMPET_HANDED_OVER');
+      throw new LimpetError('LIMPET_MOVED');
     };
     const verdict = this.#verdict(id, (token) => ({ kind: 'safe', id, request, token }), waitMs);
     return verdict instanceof Promise ? verdict.then(isSafe) : isSafe(verdict);
@@ -275,7 +275,7 @@ export class ReplicatedEngine implements Engine {
 
   #opened(answer: Answer | null): WorkingRecord | null {
     if (answer === null) throw this.#notLoaded();
-    if (answer.kind === 'moved') throw new LimpetError('LIMPET_HANDED_OVER');
+    if (answer.kind === 'moved') throw new LimpetError('LIMPET_MOVED');
     if (answer.kind !== 'opened') throw new Error(`broken invariant: ${answer.kind} instead of opened`);
     return answer.record;
   }

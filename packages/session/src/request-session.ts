@@ -74,9 +74,10 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
     return this.#part.held;
   }
 
-  /** The session could not be loaded in time: whatever the app answers, the client learns that. */
-  fail(): void {
-    this.#failure = { kind: 'unloaded' };
+  /** The session could not be loaded: whatever the app answers, the client learns that, or the node it has moved to serves it. */
+  fail(error: unknown): void {
+    const hasMoved = error instanceof LimpetError && error.code === 'LIMPET_MOVED';
+    this.#failure = { kind: 'unloaded', why: hasMoved ? 'moved' : 'deadline' };
   }
 
   // What the app does with the attributes, by way of the facade.

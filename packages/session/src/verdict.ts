@@ -20,7 +20,9 @@ function errorOf(verdict: Verdict): LimpetError | null {
     case 'duplicate':
       return new LimpetError('LIMPET_REPEATED');
     case 'unloaded':
-      return new LimpetError('LIMPET_DEADLINE', { ms: 'the given', what: 'the session could not be loaded' });
+      return verdict.why === 'moved'
+        ? new LimpetError('LIMPET_MOVED')
+        : new LimpetError('LIMPET_DEADLINE', { ms: 'the given', what: 'the session could not be loaded' });
     case 'unknown':
       return verdict.why === 'handed-over'
         ? new LimpetError('LIMPET_HANDED_OVER')

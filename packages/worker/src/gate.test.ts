@@ -224,7 +224,8 @@ describe('gate: what the commit is given', () => {
 describe('gate: verdicts', () => {
   const verdicts: readonly (readonly [Verdict, number, string])[] = [
     [{ kind: 'gone' }, 409, 'gone'],
-    [{ kind: 'unloaded' }, 503, 'not-executed'],
+    [{ kind: 'unloaded', why: 'deadline' }, 503, 'not-executed'],
+    [{ kind: 'unloaded', why: 'moved' }, 421, 'not-executed'],
     [{ kind: 'unknown', why: 'deadline' }, 504, 'unknown'],
     [{ kind: 'unknown', why: 'handed-over' }, 502, 'unknown'],
     [{ kind: 'duplicate', answer: null }, 502, 'executed'],

@@ -2,6 +2,7 @@ import {
   decideRepeated,
   decideRetried,
   isReplayable,
+  LimpetError,
   type NodeId,
   type Prior,
   type Rank,
@@ -159,7 +160,7 @@ export class Reception {
     this.#recall(
       visit,
       (recalled) => this.#obey(visit, recalled),
-      () => giveUp(visit),
+      (error) => giveUp(visit, error),
     );
   }
 
@@ -196,7 +197,7 @@ export class Reception {
   }
 
   /** Loads the session and looks the request up in it; what is found is safe to be shown (P4). */
-  #recall({ context, isGone }: Visit, recalled: (found: Recalled) => void, failed: () => void): void {
+  #recall({ context, isGone }: Visit, recalled: (found: Recalled) => void, failed: (error: unknown) => void): void {
     const { session, request, keyed } = context;
     if (session === null) {
       recalled({ entry: null, kept: null });
@@ -206,8 +207,8 @@ export class Reception {
       (found) => {
         if (!isGone()) recalled(found);
       },
-      () => {
-        if (!isGone()) failed();
+      (error: unknown) => {
+        if (!isGone()) failed(error);
       },
     );
   }
@@ -231,8 +232,8 @@ export class Reception {
         if (held !== null) context.participant = new AnswerKeeper(engine, held, request, keyed);
         visit.proceed();
       },
-      () => {
-        if (!visit.isGone()) giveUp(visit);
+      (error: unknown) => {
+        if (!visit.isGone()) giveUp(visit, error);
       },
     );
   }
@@ -240,8 +241,9 @@ export class Reception {
 
 const refused: OwnAnswer = { status: 421, verdict: 'not-executed' };
 
-/** Nobody could be asked in time: what an earlier attempt did stays in the dark. */
-function giveUp(visit: Visit): void {
-  if (visit.prior === null) visit.answer({ status: 503, verdict: 'not-executed' });
+/** The session could not be loaded. In time: what an earlier attempt did stays in the dark. Here: it is loaded elsewhere. */
+function giveUp(visit: Visit, error: unknown): void {
+  if (error instanceof LimpetError && error.code === 'LIMPET_MOVED') visit.answer(refused);
+  else if (visit.prior === null) visit.answer({ status: 503, verdict: 'not-executed' });
   else visit.answer({ status: 504, verdict: 'unknown' });
 }

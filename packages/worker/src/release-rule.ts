@@ -10,7 +10,7 @@ export type Release =
   | { readonly kind: 'replay'; readonly answer: Uint8Array }
   | {
       readonly kind: 'answer';
-      readonly status: 409 | 502 | 503 | 504;
+      readonly status: 409 | 421 | 502 | 503 | 504;
       readonly verdict: 'gone' | 'unknown' | 'executed' | 'not-executed';
     };
 
@@ -22,7 +22,7 @@ export function decideRelease(verdict: Verdict, isOut: boolean): Release {
     case 'gone':
       return { kind: 'answer', status: 409, verdict: 'gone' };
     case 'unloaded':
-      return { kind: 'answer', status: 503, verdict: 'not-executed' };
+      return { kind: 'answer', status: verdict.why === 'moved' ? 421 : 503, verdict: 'not-executed' };
     case 'unknown':
       return { kind: 'answer', status: verdict.why === 'deadline' ? 504 : 502, verdict: 'unknown' };
     case 'duplicate':
