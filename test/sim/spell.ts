@@ -19,7 +19,7 @@ export function spell(message: ToCopySide | FromCopySide | ToOwnKeeper | FromOwn
     case 'write':
       return `write${id} v${message.mark.version} by ${message.commit.request.slice(-4)}${view}`;
     case 'record':
-      return `record ${short(message.record.id)} v${message.record.mark.version}${message.record.deleted ? ' deleted' : ''}${view}`;
+      return `record ${short(message.record.id)} v${message.record.mark.version}${message.record.deleted ? ' deleted' : ''}${message.buried.map((record) => ` burying ${short(record.id)}`).join('')}${view}`;
     case 'digest':
       return `digest${id} v${message.mark.version}${view}`;
     case 'ack':

@@ -72,7 +72,8 @@ export class Watch {
           this.#notes(message.commit.bury, message.view, message.buried.version);
         return;
       case 'record':
-        this.#notes(message.record.id, message.view, message.record.mark.version);
+        for (const record of [message.record, ...message.buried])
+          this.#notes(record.id, message.view, record.mark.version);
         return;
       case 'digest':
         this.#notes(message.id, message.view, message.mark.version);

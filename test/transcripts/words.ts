@@ -18,7 +18,8 @@ export function sayToCopySide(message: ToCopySide, names: Names): string | null 
       return `write ${names.nameOf(message.id)} v${message.mark.version} by ${sayCommit(message.commit, names)}`;
     case 'record': {
       const { id, mark, deleted } = message.record;
-      return `the whole of ${names.nameOf(id)} v${mark.version}${deleted ? ', a tombstone' : ''}`;
+      const buried = message.buried.map((old) => `, the tombstone of ${names.nameOf(old.id)}`);
+      return `the whole of ${names.nameOf(id)} v${mark.version}${deleted ? ', a tombstone' : ''}${buried.join('')}`;
     }
     case 'digest':
       return `do you hold ${names.nameOf(message.id)} v${message.mark.version}?`;

@@ -230,14 +230,8 @@ export class CopyMachine {
       return;
     }
     if (message.kind === 'record') {
-      const { record } = message;
-      // The same version once more replaces what is here: a tombstone may have been made without what came before it.
-      const overtaken =
-        copy !== undefined && compareViews(copy.custody, view) === 0 && record.mark.version < copy.record.mark.version;
-      const usedAt = copy?.record.touchedAt ?? 0;
-      const kept = overtaken ? copy : this.#copies.put(id, workingRecord(record), view);
-      touch(kept.record, usedAt);
-      this.#keep(from, id, kept, view);
+      for (const record of [...message.buried, message.record])
+        this.#keep(from, record.id, this.#copies.putWhole(record, view), view);
       return;
     }
     const mine = copy?.record.mark;

@@ -97,7 +97,13 @@ export type ToCopySide =
       /** Requests logged before that are forgotten (P2). */
       readonly keptFrom: number;
     }
-  | { readonly kind: 'record'; readonly view: ViewNumber; readonly record: SessionRecord }
+  | {
+      readonly kind: 'record';
+      readonly view: ViewNumber;
+      readonly record: SessionRecord;
+      /** Tombstones that the write which made this session has left: all of it is taken, or nothing. */
+      readonly buried: readonly SessionRecord[];
+    }
   | { readonly kind: 'digest'; readonly id: SessionId; readonly view: ViewNumber; readonly mark: Mark }
   /** The primary has the session, and so has its whole write set: a copy held for safety need not be held any more (P9). */
   | { readonly kind: 'confirmed'; readonly id: SessionId; readonly view: ViewNumber }

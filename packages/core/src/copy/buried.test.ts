@@ -66,7 +66,10 @@ test('copy side: an end comes for a session that is not here yet: dead at once, 
     log,
     kept: [],
   };
-  const again = machine.step({ kind: 'message', from: n1, message: { kind: 'record', view: at.view, record } }, 2);
+  const again = machine.step(
+    { kind: 'message', from: n1, message: { kind: 'record', view: at.view, record, buried: [] } },
+    2,
+  );
   expect(again).toMatchObject([{ kind: 'send', message: { kind: 'ack', id: old, version: 8 } }]);
   expect([...(machine.held(old)?.log.keys() ?? [])]).toEqual([earlier, request]);
 });

@@ -1,17 +1,19 @@
 import { assign } from '../assignment.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, tombstonesMax } from '../lifetimes.ts';
+import type { SessionRecord } from '../messages.ts';
 import type { Rank } from '../rank.ts';
 import {
   emptyRecord,
   forgetRequests,
   noMark,
   snapshotWithoutLog,
+  touch,
   type WorkingRecord,
   workingRecord,
 } from '../record.ts';
 import type { SavedSession } from '../saved.ts';
-import { numberOf, type View, type ViewNumber } from '../view.ts';
+import { compareViews, numberOf, type View, type ViewNumber } from '../view.ts';
 import { isSameMember, ViewHistory } from '../view-history.ts';
 
 /** Copies looked at per tick for the end of their life, and the margin after it in milliseconds. */
@@ -151,6 +153,19 @@ export class Copies {
       running: new Set<RequestId>(),
     };
     this.#copies.set(id, copy);
+    return copy;
+  }
+
+  /** A whole record from its primary; one that a later write has overtaken changes nothing. */
+  putWhole(record: SessionRecord, view: View): Copy {
+    const { id, mark } = record;
+    const known = this.advance(id);
+    const isOfView = known !== undefined && compareViews(known.custody, view) === 0;
+    const usedAt = known?.record.touchedAt ?? 0;
+    // The same version once more replaces what is here: a tombstone may have been made without what came before it.
+    const isOvertaken = isOfView && mark.version < known.record.mark.version;
+    const copy = isOvertaken ? known : this.put(id, workingRecord(record), view);
+    touch(copy.record, usedAt);
     return copy;
   }
 

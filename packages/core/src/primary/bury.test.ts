@@ -16,6 +16,26 @@ test('renew: the old session is not held here any more: refused, and the new id 
   expect(cluster.sent).toEqual([]);
 });
 
+test('renew: a copy has missed the write: it gets the new session and the tombstone in one message, or neither', () => {
+  const cluster = new Members([n1, n2, n3], lifetimes);
+  cluster.enter(before);
+  const [old, id] = [idRanked(before, [n1, n2]), idRanked(before, [n1, n2], 1)];
+  cluster.make(old, n1);
+  const request = nextRequest();
+  cluster.ask(n1, (token) => ({ kind: 'open', id: old, request, token }));
+  cluster.ask(n1, (token) => ({ kind: 'create', id, request, token }));
+  cluster.cut.add(n2);
+  const token = cluster.commit(id, n1, request, { bury: old, create: { createdAt: 0, expiresAt: 1e9 } });
+  cluster.cut.delete(n2);
+  cluster.sent.length = 0;
+  cluster.step(n1, { kind: 'link', member: n2, incarnation: 1, up: true });
+  const told = cluster.sent.filter(({ to, message }) => to === n2 && message.kind === 'record');
+  expect(told).toMatchObject([{ message: { record: { id }, buried: [{ id: old, deleted: true }] } }]);
+  expect(cluster.members.get(n2)?.copy.held(id)?.mark.version).toBe(1);
+  expect(cluster.members.get(n2)?.copy.held(old)?.deleted).toBe(true);
+  expect(cluster.settled(token)).toBe('safe');
+});
+
 test('renew: the old session is held here: buried with the same write', () => {
   const cluster = new Members([n1, n2, n3], lifetimes);
   cluster.enter(before);

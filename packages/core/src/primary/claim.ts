@@ -181,6 +181,7 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, { holde
     taken: { base: record.mark, by: null, mark: record.mark },
     blocked: [],
     buries: null,
+    heir: null,
     holders: new Set(holders),
     alike,
     counted: null,

@@ -59,6 +59,7 @@ export function commitHere(
     state.tombstones.add(old.record.id);
     judge(state, old);
     entry.buries = commit.bury;
+    old.heir = record.id;
   }
   if (commit.destroy) state.tombstones.add(record.id);
   sendWrite(state, entry, { kind: 'write', id: record.id, view, previous, mark, buried, commit: made, keptFrom });

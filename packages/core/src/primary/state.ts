@@ -30,8 +30,9 @@ export interface Entry {
   taken: { readonly base: Mark; readonly by: NodeId | null; readonly mark: Mark };
   /** Opens held until the handover is over. */
   blocked: Token[];
-  /** The id buried when this session was made (P15): whoever needs this record needs that tombstone first. */
+  /** The id buried when this session was made (P15), and the other way round: whoever lacks both gets them together. */
   buries: SessionId | null;
+  heir: SessionId | null;
   /** Holders to be told once the whole write set has it; not before, else they would report a view done too early (P9). */
   readonly holders: Set<NodeId>;
   /** Members that have shown this very version before they were sent anything; null: nobody was asked. */

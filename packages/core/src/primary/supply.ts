@@ -91,7 +91,7 @@ export function pumpAll(state: PrimaryState): void {
 
 /** By its name alone when the member has shown that it holds the same or may well do, else whole. */
 function sendWhole(state: PrimaryState, entry: Entry, member: NodeId, lane: Lane, isBulk: boolean): void {
-  const { record, alike, buries } = entry;
+  const { record, alike } = entry;
   const { id, mark } = record;
   const view = numberOf(state.view);
   const bytes = weighRecord(record);
@@ -101,19 +101,45 @@ function sendWhole(state: PrimaryState, entry: Entry, member: NodeId, lane: Lane
     lane.sent(id, mark.version, messageBytes, isBulk);
     return;
   }
-  if (buries !== null) sendBuried(state, buries, member, lane, isBulk);
-  state.sendTo(member, { kind: 'record', view, record: snapshot(record) });
-  lane.sent(id, mark.version, bytes, isBulk);
+  const [made, ...buried] = madeWith(state, entry, member, lane);
+  const tombstones = buried.map((old) => snapshot(old.record));
+  state.sendTo(member, { kind: 'record', view, record: snapshot(made.record), buried: tombstones });
+  for (const sent of [made, ...buried]) {
+    lane.sent(sent.record.id, sent.record.mark.version, weighRecord(sent.record), isBulk);
+  }
 }
 
-/** Whoever gets the session that `regenerate` made has the tombstone of the old one before it (P15). */
-function sendBuried(state: PrimaryState, id: SessionId, member: NodeId, lane: Lane, isBulk: boolean): void {
-  const buried = state.entries.get(id);
-  if (buried === undefined || lane.isUnderWay(id)) return;
-  const { record, acked, seen } = buried;
-  if (seen === state.view && (acked.get(member) ?? unsynced) >= record.mark.version) return;
-  state.sendTo(member, { kind: 'record', view: numberOf(state.view), record: snapshot(record) });
-  lane.sent(id, record.mark.version, weighRecord(record), isBulk);
+/**
+ * The session that goes on and the tombstones of those it was before, as far as the member lacks them. What one write has
+ * made goes in one message: a death between two would leave both ids alive, or neither (P15).
+ */
+function madeWith(
+  state: PrimaryState,
+  entry: Entry,
+  member: NodeId,
+  lane: Lane,
+): readonly [made: Entry, ...buried: Entry[]] {
+  let made = entry;
+  const buried: Entry[] = [];
+  for (let next = lacking(state, entry.heir, member, lane); next !== null; ) {
+    buried.unshift(made);
+    made = next;
+    next = lacking(state, made.heir, member, lane);
+  }
+  for (let old = lacking(state, entry.buries, member, lane); old !== null; ) {
+    buried.push(old);
+    old = lacking(state, old.buries, member, lane);
+  }
+  return [made, ...buried];
+}
+
+/** The session, if the member has not got it and it is not on its way there. */
+function lacking(state: PrimaryState, id: SessionId | null, member: NodeId, lane: Lane): Entry | null {
+  const entry = id === null ? undefined : state.entries.get(id);
+  if (entry === undefined || lane.isUnderWay(entry.record.id)) return null;
+  const { record, acked, seen } = entry;
+  const isHeld = seen === state.view && (acked.get(member) ?? unsynced) >= record.mark.version;
+  return isHeld ? null : entry;
 }
 
 function weighRecord({ attributes, log, answerBytes, kept }: WorkingRecord): number {
