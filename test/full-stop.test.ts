@@ -51,6 +51,21 @@ test('full stop by `limpet stop`: a person stays signed in, every type comes bac
   expect((await thief.get('/api/me')).json().name).toBe(null);
 });
 
+test('a POST under an Idempotency-Key, a full stop, the same POST: the same answer, and it took effect once', async () => {
+  const before = await startCluster({ nodes: 2 });
+  const client = new Client(before.url);
+  await client.post('/api/counter');
+  const key = { 'Idempotency-Key': '"8e03978e-40d5-43dd-bc93-6894a57f9324"' };
+  const first = await client.send('/api/counter', { method: 'POST', headers: key });
+  await before.stop();
+
+  const after = await startCluster({ folder: before.folder, nodes: 2 });
+  const again = movedTo(after, client);
+  const repeated = await again.send('/api/counter', { method: 'POST', headers: key });
+  expect([repeated.status, repeated.body]).toEqual([first.status, first.body]);
+  expect((await again.get('/api/counter')).json().count).toBe(2);
+});
+
 test('a file damaged while the cluster was down: set aside and named, its sessions come from the copies', async () => {
   const before = await startCluster();
   const users = await createUsers(before.url, 40);
