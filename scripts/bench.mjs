@@ -1,4 +1,4 @@
-// Figures of this machine, printed as tables; not a test. `npm run bench [-- kills|start|cost|block|neighbour|recopy|full-stop ...]`
+// Figures of this machine, printed as tables; not a test. `npm run bench [-- kills|kills-adopted|start|cost|block|neighbour|recopy|full-stop ...]`
 // All processes are real, started by `limpet start`; processor time is read from /proc/<pid>/stat.
 import { spawn } from 'node:child_process';
 import { Agent } from 'node:http';
@@ -13,6 +13,7 @@ import {
   ms,
   percentile,
   printTable,
+  startAdopted,
   startCluster,
 } from './bench/cluster.mjs';
 import { benchFullStop } from './bench/full-stop.mjs';
@@ -20,12 +21,13 @@ import { benchRecopy } from './bench/recopy.mjs';
 
 const kills = Number(process.env.KILLS ?? 20);
 
-async function benchKills(ballastMb) {
+/** `start`: how the cluster comes about; `what`: what is special about it, for the table. */
+async function benchKills({ ballastMb = 0, start = startCluster, what = '' } = {}) {
   // SLOW_DISK_MS: what a kill costs where each fsync takes so much longer.
   const slow = process.env.SLOW_DISK_MS
     ? { NODE_OPTIONS: `--import ${new URL('./bench/slow-disk.mjs', import.meta.url).href}` }
     : {};
-  const cluster = await startCluster({ BALLAST_MB: String(ballastMb), ...slow });
+  const cluster = await start({ BALLAST_MB: String(ballastMb), ...slow });
   const agent = new Agent({ keepAlive: true, maxSockets: 128 });
   const users = await Promise.all(Array.from({ length: 60 }, () => makeUser(cluster.url, agent)));
   const took = [];
@@ -59,13 +61,15 @@ async function benchKills(ballastMb) {
   await load;
   agent.destroy();
   await cluster.stop();
-  const size = ballastMb > 0 ? `, workers of ${ballastMb} MB` : '';
   const disk = cluster.lines.filter(({ event }) => event === 'died').map(({ diskMs }) => diskMs);
-  printTable(`kill -9 to first success of one of its users, ${took.length} kills${size}`, [
+  const deaths = cluster.lines.filter(({ event, complete }) => event === 'death' && complete);
+  const back = deaths.map(({ backAfterMs }) => backAfterMs);
+  printTable(`kill -9 to first success of one of its users, ${took.length} kills${what}`, [
     ['p50', ms(percentile(took, 0.5))],
     ['p99', ms(percentile(took, 0.99))],
     ['of that both fsyncs of the view: p50 · largest', `${ms(percentile(disk, 0.5))} · ${ms(Math.max(...disk))}`],
     ['largest', ms(Math.max(...took))],
+    ['its node back in the ring: p50 · largest', `${ms(percentile(back, 0.5))} · ${ms(Math.max(...back))}`],
     ['failed GETs meanwhile', String(failed)],
   ]);
 }
@@ -137,8 +141,9 @@ async function benchCost() {
 const parts = {
   start: benchStart,
   'full-stop': benchFullStop,
-  kills: () => benchKills(0),
-  'kills-1gb': () => benchKills(1024),
+  kills: () => benchKills(),
+  'kills-1gb': () => benchKills({ ballastMb: 1024, what: ', workers of 1024 MB' }),
+  'kills-adopted': () => benchKills({ start: startAdopted, what: ', after an adoption' }),
   cost: benchCost,
   block: benchBlock,
   neighbour: benchNeighbour,

@@ -77,7 +77,21 @@ export async function startCluster(env = {}, flags = [], ownRunDir = null) {
     if (ownRunDir === null) rmSync(runDir, { recursive: true, force: true });
   };
   const first = await whole();
-  return { url: first.url, lines, status, whole, stop, startedMs: performance.now() - began };
+  return { url: first.url, runDir, child, lines, status, whole, stop, startedMs: performance.now() - began };
+}
+
+/** A cluster whose supervisor was killed and that another start has adopted. */
+export async function startAdopted(env = {}) {
+  const first = await startCluster(env);
+  const gone = new Promise((resolve) => first.child.once('exit', resolve));
+  first.child.kill('SIGKILL');
+  await gone;
+  const second = await startCluster(env, [], first.runDir);
+  const stop = async () => {
+    await second.stop();
+    rmSync(first.runDir, { recursive: true, force: true });
+  };
+  return { ...second, stop };
 }
 
 /** One exchange; resolves with status, set-cookie and body. */
