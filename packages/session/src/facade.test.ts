@@ -237,6 +237,17 @@ describe('session: overlapping requests', () => {
     expect(harness.counts).toMatchObject({ sessions: 0, running: 0 });
   });
 
+  test('session: destroyed by two at once: the second one, too, waits for the tombstone', async () => {
+    const harness = new Harness();
+    const id = harness.make({ user: 'user one' });
+    const [first, second] = [harness.begin(id), harness.begin(id)];
+    await first.session.destroy();
+    expect(harness.waits).toEqual([]);
+    await second.session.destroy();
+    expect(harness.waits).toEqual([second.request]);
+    expect([first.finish(), second.finish()]).toEqual(['safe', 'safe']);
+  });
+
   test('session: reload: takes back what nobody else has used', async () => {
     const harness = new Harness();
     const id = harness.make({ mine: 1, shared: 1, list: [1] });

@@ -33,6 +33,8 @@ export interface Running {
 /** Requests side by side on one memory engine whose commits are written down. */
 export class Harness {
   readonly commits: Recorded[] = [];
+  /** The requests that waited for what another had committed. */
+  readonly waits: RequestId[] = [];
   readonly engine: Engine;
   readonly #memory = createMemoryEngine({ macKeys: [sipKey(randomBytes(16))], idleMs: 60_000, absoluteMs: 600_000 });
 
@@ -42,10 +44,15 @@ export class Harness {
       this.commits.push({ request, id: held.id, input, verdict: verdict.kind });
       return verdict;
     };
+    const safe = (held: Held, request: RequestId): Verdict => {
+      this.waits.push(request);
+      return this.#memory.safe(held, request) as Verdict;
+    };
     const memory = this.#memory;
     this.engine = new Proxy(memory, {
       get: (_, name) => {
         if (name === 'commit') return commit;
+        if (name === 'safe') return safe;
         const value: unknown = Reflect.get(memory, name);
         return typeof value === 'function' ? value.bind(memory) : value;
       },

@@ -153,8 +153,8 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
     this.#bury = null;
     this.#isDestroyed = true;
     this.#surroundings.show(undefined);
-    if (old === null || old.deleted) return Promise.resolve();
-    this.#destroying = this.#make(old, { ...nothing, destroy: true, answer: null, bury: null });
+    if (old === null) return Promise.resolve();
+    this.#destroying = this.#endOf(old, null);
     return rejectUnsafe(this.#destroying);
   }
 
@@ -342,10 +342,16 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
   #buryAlone(answer: Uint8Array | null): Pending | null {
     const old = this.#bury;
     this.#bury = null;
-    if (old === null || old.deleted) return null;
+    if (old === null) return null;
     this.#isDestroyed = true;
-    this.#destroying = this.#make(old, { ...nothing, destroy: true, answer, bury: null });
+    this.#destroying = this.#endOf(old, answer);
     return this.#destroying;
+  }
+
+  /** The tombstone: this request's own, or one that another has made and that must be safe before this one's answer says so (P13). */
+  #endOf(old: Held, answer: Uint8Array | null): Pending {
+    if (old.deleted) return this.#engine.safe(old, this.#request);
+    return this.#make(old, { ...nothing, destroy: true, answer, bury: null });
   }
 
   #commitRenewal(held: Held, live: Live, id: SessionId, answer: Uint8Array | null): Pending {
