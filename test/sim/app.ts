@@ -41,6 +41,7 @@ export async function handle(exchange: Exchange, scheduler: Scheduler): Promise<
       if (session !== null) {
         born(session, ask.tag);
         session['put'] = ask.tag;
+        if (!(session['log'] as string[] | undefined)?.includes(ask.tag)) append(session, 'log', ask.tag);
       }
       return say();
     }

@@ -39,6 +39,8 @@ export class Balancer {
   readonly name: string;
   readonly cluster: Cluster;
   readonly #upstreams = new Map<string, Upstream>();
+  /** With a request under way on it. */
+  readonly connections = new Set<Connection>();
   readonly #relay: Relay<Upstream>;
   readonly #control: Redialled<ToSupervisor, FromSupervisor>;
 
@@ -153,6 +155,7 @@ export class Balancer {
     return new Promise((resolve) => {
       const attempt = new Attempt(request, bodies, (result) => {
         to.whenRemoved.delete(giveUp);
+        this.connections.delete(connection);
         world.log.line(this.name, `${request.slice(-4)} ← ${to.address} ${describe(result)}`);
         resolve(result);
       });
@@ -164,7 +167,8 @@ export class Balancer {
       to.whenRemoved.add(giveUp);
       const { view, attempt: number, prior, deadlineMs } = note;
       const wire = { request, session, view, attempt: number, prior, deadlineMs, ask };
-      new Connection(world.network, this.thread, worker, wire, attempt);
+      const connection = new Connection(world.network, this.thread, worker, wire, attempt);
+      this.connections.add(connection);
     });
   }
 }
@@ -232,8 +236,9 @@ class Attempt {
     }
   }
 
-  /** The connection has ended. */
+  /** The connection has ended. A verdict needs no more than its head. */
   ended(): void {
+    if (this.#head !== null && this.#head.verdict !== null) this.#ended();
     this.#finish({ kind: 'broken', back: this.#back, out: this.#head?.isStream === true });
   }
 

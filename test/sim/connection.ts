@@ -14,6 +14,7 @@ export interface ConnectionEnd {
 /** One request on its connection to a worker: the bytes of each side outlive its writer. */
 export class Connection {
   readonly request: WireRequest;
+  readonly #forth: Pipe<null>;
   readonly #back: Pipe<WireAnswer>;
   readonly #end: ConnectionEnd;
   readonly #worker: { readonly thread: Thread; readonly accept: (connection: Connection) => void };
@@ -33,10 +34,10 @@ export class Connection {
     this.#end = end;
     this.#worker = worker;
     this.#back = new Pipe(network, from, (message) => end.answered(message));
-    const forth = new Pipe<null>(network, worker.thread, () => worker.accept(this));
-    forth.send(null);
+    this.#forth = new Pipe<null>(network, worker.thread, () => worker.accept(this));
+    this.#forth.send(null);
     worker.process.whenDead(() => this.over());
-    from.process.whenDead(() => forth.end(() => this.#left()));
+    from.process.whenDead(() => this.#forth.end(() => this.#left()));
   }
 
   /** Written by the worker. */
@@ -48,6 +49,16 @@ export class Connection {
   over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#back.end(() => this.#end.ended());
+  }
+
+  /** It breaks while both sides live: what is under way is lost, and each is told in its time. */
+  cut(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#forth.lose();
+    this.#forth.end(() => this.#left());
+    this.#back.lose();
     this.#back.end(() => this.#end.ended());
   }
 

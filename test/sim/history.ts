@@ -18,6 +18,8 @@ interface Known {
   readonly birth: string;
   /** The start of the first request that may have ended it. */
   mayEndFromMs: number;
+  /** The requests that may have ended it, by their tags. */
+  readonly enders: Set<string>;
   /** Told that it has ended. */
   endedAtMs: number;
   readonly createdFromMs: number;
@@ -39,7 +41,7 @@ interface Line {
 }
 
 const enders = new Set<Ask['kind']>(['renew', 'regenerate', 'destroy']);
-const appends = new Set<Ask['kind']>(['append', 'appendTwice', 'save', 'stream', 'renew', 'regenerate']);
+const appends = new Set<Ask['kind']>(['append', 'appendTwice', 'put', 'save', 'stream', 'renew', 'regenerate']);
 
 /** Checks what clients were told against each other: every visible answer, in real time. */
 export class History {
@@ -64,7 +66,10 @@ export class History {
     const startMs = this.#world.scheduler.nowMs;
     const known = presented === null ? undefined : this.#ids.get(presented);
     if (known !== undefined) known.underWay += 1;
-    if (known !== undefined && enders.has(ask.kind)) known.mayEndFromMs = Math.min(known.mayEndFromMs, startMs);
+    if (known !== undefined && enders.has(ask.kind)) {
+      known.mayEndFromMs = Math.min(known.mayEndFromMs, startMs);
+      known.enders.add(ask.tag);
+    }
     return { user, ask, presented, startMs, known: known ?? null };
   }
 
@@ -74,6 +79,8 @@ export class History {
     const bodies = outcome.kind === 'refused' ? [] : outcome.bodies;
     for (const body of bodies) this.#check(operation, body, request);
     if (outcome.kind === 'refused' && outcome.outcome === 'not-executed') this.#refuted(operation.ask);
+    if (outcome.kind === 'refused' && outcome.outcome === 'executed' && !this.#world.watch.hasRun(request))
+      this.#fail(10, `${operation.ask.tag} is told as executed, and has run nowhere`);
     const last = bodies.at(-1);
     if (last !== undefined) this.#told(operation, last, outcome.kind === 'answered');
     const known = operation.presented === null ? undefined : this.#ids.get(operation.presented);
@@ -172,11 +179,12 @@ export class History {
     const known = presented === null ? undefined : this.#ids.get(presented);
     if (known === undefined || known.lost) return;
     const { idleMs, absoluteMs } = this.#world.settings;
-    if (known.mayEndFromMs === Number.POSITIVE_INFINITY && !this.#mayHaveExpired(known) && body.found !== known.birth)
-      this.#fail(
-        1,
-        `${ask.tag} at ${body.at} finds ${body.found ?? 'no session'} under ${presented}, which is ${known.birth}`,
-      );
+    if (body.found !== known.birth && !this.#mayHaveExpired(known)) {
+      const what = `${ask.tag} at ${body.at} finds ${body.found ?? 'no session'} under ${presented}, which is ${known.birth}`;
+      if (known.enders.size === 0) this.#fail(1, what);
+      // Ended by an earlier run of the same request.
+      if (known.enders.size === 1 && known.enders.has(ask.tag)) this.#fail(10, what);
+    }
     if (known.endedAtMs < startMs && body.found === known.birth)
       this.#fail(6, `${ask.tag} at ${body.at} finds ${known.birth} under ${presented}, which had ended`);
     const isIdle = known.underWay <= 1 && startMs > known.lastUseUntilMs + idleMs * 1.5 + 500;
@@ -203,6 +211,7 @@ export class History {
         const given: Known = {
           birth: body.birth,
           mayEndFromMs: Number.POSITIVE_INFINITY,
+          enders: new Set(),
           endedAtMs: Number.POSITIVE_INFINITY,
           createdFromMs: startMs,
           givenAtMs: nowMs,
@@ -254,16 +263,16 @@ export class History {
     return entered !== null && compareViews(entered, view) >= 0 && holds(owner);
   }
 
-  /** 21: never the last member, never the only custodian of a session. */
-  killedByDecision(victim: Worker, isMember: boolean): void {
+  /** 21: never the last member, never the only custodian of a session. `isMember`: of the ring, when it is to go. */
+  endedByDecision(victim: Worker, isMember: boolean, how: 'is killed' | 'is told to end'): void {
     const others = this.#world.living.filter((worker) => worker !== victim);
-    if (isMember && others.length === 0) this.#fail(21, `${victim.address}, the last member, is killed by decision`);
+    if (isMember && others.length === 0) this.#fail(21, `${victim.address}, the last member, ${how} by decision`);
     for (const [id, known] of this.#ids) {
       const mayHaveEnded = known.mayEndFromMs < Number.POSITIVE_INFINITY || this.#mayHaveExpired(known);
       if (known.lost || mayHaveEnded) continue;
       const holds = (worker: Worker) => worker.engine.record(id) ?? worker.keeper.machine.held(id);
       if (holds(victim) !== null && !others.some((worker) => holds(worker) !== null))
-        this.#fail(21, `${victim.address}, the only one that holds ${id}, is killed by decision`);
+        this.#fail(21, `${victim.address}, the only one that holds ${id}, ${how} by decision`);
     }
   }
 

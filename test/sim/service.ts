@@ -1,3 +1,4 @@
+import type { SessionId } from '@limpet/core';
 import type { Held, RequestContext, Verdict } from '@limpet/session';
 import { RequestSession, ResponseCookie } from '@limpet/session';
 import { decideRelease, type OwnAnswer } from '@limpet/worker';
@@ -241,8 +242,7 @@ export class Exchange {
     const participant = this.#context.participant;
     if (participant === null || this.#connection.isClosed) return !this.#connection.isClosed;
     const asked = this.#reach(answer);
-    const held = participant.held();
-    const shown = held === null ? null : { id: held.id, version: held.mark.version };
+    const shown = this.#shown(participant.held());
     const verdict = asked instanceof Promise ? await this.#withDeadline(asked) : asked;
     const release = decideRelease(verdict, this.#isOut);
     switch (release.kind) {
@@ -261,6 +261,15 @@ export class Exchange {
         this.#answer(release.status, release.verdict);
         return false;
     }
+  }
+
+  /** What the response shows: the session as it is, or that it has ended. */
+  #shown(held: Held | null): { readonly id: SessionId; readonly version: number } | null {
+    if (held !== null) return { id: held.id, version: held.mark.version };
+    const { session, ask } = this.wire;
+    if (session === null || ask.kind !== 'destroy') return null;
+    const ended = this.worker.engine.record(session);
+    return ended?.deleted ? { id: session, version: ended.mark.version } : null;
   }
 
   #reach(answer: Uint8Array | null): Verdict | Promise<Verdict> {

@@ -263,6 +263,11 @@ export class Supervisor {
             },
         );
         for (const peer of this.#peers) this.#catchUp(peer);
+        // Whoever is silent from the start is silent all the same: supervisor/take-in.ts.
+        for (const { node, incarnation } of this.#lives.values()) {
+          const isMember = adopt !== null && hasMember(adopt, node, incarnation);
+          if (isMember) this.healthStep({ kind: 'ready', node, incarnation, weight: 1 });
+        }
         if (adopt !== null) this.membershipStep({ kind: 'adopted', dead: deaths });
         for (const node of this.world.allNodes) {
           this.membershipStep({ kind: this.world.isDrained(node) ? 'drain' : 'undrain', node });
@@ -304,6 +309,7 @@ export class Supervisor {
       case 'settled': {
         const { term, number } = effect.view;
         this.settled = { view: { term, number }, whole: effect.whole };
+        if (this.view !== null) world.watch.complete(this.view, 'it is settled');
         this.#broadcast({ kind: 'settled', ...this.settled });
         world.settled(effect.whole);
         break;
@@ -332,6 +338,7 @@ export class Supervisor {
     const life = this.#lifeOf(node, incarnation);
     if (life === null) return;
     life.stopped = true;
+    this.world.toldToEnd(formatAddress({ id: node, incarnation }));
     for (const peer of this.#peers)
       if (peer.role === 'app' && peer.name === node) peer.send({ kind: 'stop', graceMs: 5_000 });
   }

@@ -106,6 +106,34 @@ export class Watch {
     if (held < version) this.#fail(4, `${by} acknowledges version ${version} of ${id} and holds ${held}`);
   }
 
+  /** 10: where nothing has run, nothing is told as executed. */
+  hasRun(request: RequestId): boolean {
+    return this.#runs.has(request);
+  }
+
+  /** 18: everyone is done with the view, so each session is where it belongs. */
+  complete(view: View, why: string): void {
+    for (const id of this.sessions) {
+      const { primary, writeSet } = assign(this.#world.rank, view, id);
+      const record = this.#memberOf(view, primary)?.engine.record(id) ?? null;
+      if (record === null || record.deleted || record.expiresAt < this.#world.scheduler.nowMs + epochMs) continue;
+      const shown = Math.min(this.shown.get(id) ?? 0, record.mark.version);
+      if (shown === 0) continue;
+      for (const node of writeSet) {
+        const worker = this.#memberOf(view, node);
+        if (node === primary || worker === null) continue;
+        const held = worker.keeper.machine.held(id)?.mark.version ?? 0;
+        if (held < shown)
+          this.#fail(18, `${why} in ${formatViewNumber(view)}, and ${node} holds ${held} of ${id}, shown is ${shown}`);
+      }
+    }
+  }
+
+  #memberOf(view: View, node: NodeId | null): Worker | null {
+    const member = node === null ? undefined : view.members[node];
+    return member === undefined ? null : (this.#world.workers.get(formatAddress(member)) ?? null);
+  }
+
   /** 16: a fresh id's rank 1 is its maker. */
   minted(by: string, id: SessionId, view: View | null): void {
     if (view === null) return;

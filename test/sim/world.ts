@@ -330,9 +330,15 @@ export class World {
     const worker = this.workers.get(address);
     if (worker === undefined || !worker.process.isAlive) return;
     this.count(`killed: ${why}`);
-    this.history.killedByDecision(worker, this.#isMember(address));
+    this.history.endedByDecision(worker, this.#isMember(address), 'is killed');
     if (why === 'health') this.#checkMachine(worker);
     worker.process.die(why === 'hung' ? 'self' : 'killed', `killed, ${why}`, null);
+  }
+
+  /** Drained: nobody needs it any more. */
+  toldToEnd(address: string): void {
+    const worker = this.workers.get(address);
+    if (worker?.process.isAlive) this.history.endedByDecision(worker, false, 'is told to end');
   }
 
   /** 21: while several are silent together, it is the machine that is slow (P8). */
@@ -366,6 +372,11 @@ export class World {
     );
     this.count('views');
     this.watch.buried(deaths);
-    if (before !== null) this.watch.moved(before, view);
+    if (before === null) return;
+    this.watch.moved(before, view);
+    if (before.ring.length > 0 && view.ring.length === 0 && deaths.length === 0)
+      this.fail(`invariant 21: ${formatViewNumber(view)} lets the last member go`);
+    if (before.next !== null && deaths.length === 0 && before.next.join() === view.ring.join())
+      this.watch.complete(before, 'a joint view ends');
   }
 }

@@ -36,6 +36,14 @@ export const memberMutants: readonly Mutant[] = [
     why: 'With it everything goes (21).',
   },
   {
+    name: 'a slow machine looks like hanging workers',
+    rule: 'P8',
+    file: `${core}/health.js`,
+    find: 'if (nowMs - this.#calmSinceMs < confirmMs)',
+    replace: 'if (nowMs < this.#calmSinceMs)',
+    why: 'Everyone is silent at once, and one after the other is shot for it (21).',
+  },
+  {
     name: 'a join does not wait for the transfer',
     rule: 'P9',
     file: `${core}/membership.js`,
@@ -58,6 +66,22 @@ export const memberMutants: readonly Mutant[] = [
     find: 'return { primary, writeSet: [...now, ...then.filter((node) => !now.includes(node))] };',
     replace: 'return { primary, writeSet: now };',
     why: 'After the switch the new write set lacks what was written meanwhile (1).',
+  },
+  {
+    name: 'done with an older view passes for done',
+    rule: 'P9',
+    file: `${core}/membership.js`,
+    find: 'if (view === null || compareViews(event.view, view) !== 0 || !hasMember',
+    replace: 'if (view === null || !hasMember',
+    why: 'The joint view ends before anything has been sent to the joiner (1, 9).',
+  },
+  {
+    name: 'done before all is acknowledged',
+    rule: 'P9',
+    file: `${core}/primary/custody.js`,
+    find: 'if (view === null || state.sweep !== null || state.unsynced.size > 0)',
+    replace: 'if (view === null)',
+    why: 'The same from the worker that reports (1, 9).',
   },
   {
     name: 'done before all copies are confirmed',

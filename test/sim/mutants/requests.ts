@@ -61,6 +61,14 @@ export const requestMutants: readonly Mutant[] = [
     why: 'Whoever comes by way of it is sent to the dead (22).',
   },
   {
+    name: 'a 421 is taken for an attempt that has run',
+    rule: 'P19',
+    file: `${core}/retry.js`,
+    find: 'return attempted.replayable && attempted.reroutes <= reroutesMax\n                ? again(prior, { refresh: true })\n                : answer(prior);',
+    replace: "return answer('head');",
+    why: 'Users are told to look whether something happened that certainly did not (10).',
+  },
+  {
     name: 'what ran is told as not executed',
     rule: 'P20',
     file: `${core}/retry.js`,

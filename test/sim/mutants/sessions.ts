@@ -37,6 +37,21 @@ export const sessionMutants: readonly Mutant[] = [
     why: 'A copy that missed the burial is taken for the session (6).',
   },
   {
+    name: 'the sign-out is answered before its tombstone is safe',
+    rule: 'P13',
+    file: `${session}/request-session.js`,
+    find: 'return rejectUnsafe(this.#destroying);',
+    replace: 'return Promise.resolve();',
+    also: [
+      {
+        file: `${session}/request-session.js`,
+        find: 'if (this.#destroying !== null)\n            return this.#destroying;',
+        replace: 'if (this.#destroying !== null)\n            return safe;',
+      },
+    ],
+    why: 'A death takes the tombstone, and the session is back (6).',
+  },
+  {
     name: 'copies are not told of use, and give no grace',
     rule: 'P14',
     file: `${core}/primary/touch.js`,
