@@ -1,4 +1,5 @@
-import { assign, compareViews, formatAddress, type RequestId, type SessionId } from '@limpet/core';
+import { assign, compareViews, formatAddress, type RequestId, type SessionId, touchGraceMs } from '@limpet/core';
+import { epochMs } from './host.ts';
 import type { Ask, Body, Outcome } from './wire.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
@@ -30,6 +31,8 @@ interface Known {
   underWay: number;
   /** All that held its last version have died. */
   lost: boolean;
+  /** The dead whose last news of its use has reached no copy: uses at these are not promised (P14). */
+  readonly unheard: Set<string>;
 }
 
 /** What answers have shown of one session, under whatever id. */
@@ -86,7 +89,7 @@ export class History {
     const known = operation.presented === null ? undefined : this.#ids.get(operation.presented);
     if (known !== undefined) known.lastUseUntilMs = this.#world.scheduler.nowMs;
     if (operation.known !== null) operation.known.underWay -= 1;
-    if (known !== undefined && bodies.some(({ found }) => found === known.birth))
+    if (known !== undefined && bodies.some(({ found, at }) => found === known.birth && !known.unheard.has(at)))
       known.lastUseFromMs = Math.max(known.lastUseFromMs, operation.startMs);
   }
 
@@ -219,6 +222,7 @@ export class History {
           lastUseUntilMs: nowMs,
           underWay: 0,
           lost: false,
+          unheard: new Set(),
         };
         this.#ids.set(cookie.id, given);
         // All that held it may have died while the answer was on its way.
@@ -232,7 +236,29 @@ export class History {
 
   /** Where more may die than a session has copies: what nobody holds any more is lost, and only that. */
   died(victim: Worker | null): void {
-    for (const [id, known] of this.#ids) this.#checkLost(id, known, victim);
+    for (const [id, known] of this.#ids) {
+      if (victim !== null) this.#checkHeard(id, known, victim);
+      this.#checkLost(id, known, victim);
+    }
+  }
+
+  /**
+   * P14: news of a use gates nothing, so it may be on its way when its sender dies, and whoever is promoted goes by what
+   * it has heard. That holds only for news that was sent in time: a use after the grace is told at once, so what was not
+   * told at all is within the grace of what was, and the copies grant that.
+   */
+  #checkHeard(id: SessionId, known: Known, victim: Worker): void {
+    const { settings, living, newestView: view, rank, watch } = this.#world;
+    const used = victim.engine.record(id)?.touchedAt;
+    const told = watch.toldUse(victim.address, id);
+    if (view === null || used === undefined || used - told > touchGraceMs(settings)) return;
+    const { writeSet } = assign(rank, view, id);
+    const holders = living.filter(({ node }) => writeSet.includes(node));
+    const held = holders.flatMap(({ engine, keeper }) => engine.record(id) ?? keeper.machine.held(id) ?? []);
+    const heard = Math.min(...held.map(({ touchedAt }) => touchedAt));
+    if (heard >= told) return;
+    known.unheard.add(victim.address);
+    known.lastUseFromMs = Math.min(known.lastUseFromMs, heard - epochMs);
   }
 
   #checkLost(id: SessionId, known: Known, victim: Worker | null): void {

@@ -38,6 +38,7 @@ export class Watch {
   readonly #condemned = new Set<RequestId>();
   /** The version that a worker's app has last given its own keeper, by address and session: on its way it is in neither. */
   readonly #handedDown = new Map<string, number>();
+  readonly #toldUse = new Map<string, number>();
   readonly sessions = new Set<SessionId>();
   /** The highest version of each session that a response has shown. */
   readonly shown = new Map<SessionId, number>();
@@ -65,7 +66,11 @@ export class Watch {
   /** 2: one incarnation commits for a session in a view. */
   sent(from: string, _to: NodeId, message: ToCopySide): void {
     switch (message.kind) {
+      case 'touched':
+        for (const [id, at] of message.sessions) this.#tells(from, id, at);
+        return;
       case 'write':
+        this.#tells(from, message.id, message.commit.at);
         this.#commits(from, message.id, message.view);
         this.#notes(message.id, message.view, message.mark.version);
         if (message.buried !== null && message.commit.bury !== null)
@@ -74,13 +79,25 @@ export class Watch {
       case 'record':
         for (const record of [message.record, ...message.buried])
           this.#notes(record.id, message.view, record.mark.version);
+        this.#tells(from, message.record.id, message.record.touchedAt);
         return;
       case 'digest':
         this.#notes(message.id, message.view, message.mark.version);
+        this.#tells(from, message.id, message.touchedAt);
         return;
       default:
         return;
     }
+  }
+
+  #tells(by: string, id: SessionId, usedAt: number): void {
+    const key = `${by} ${id}`;
+    if ((this.#toldUse.get(key) ?? 0) < usedAt) this.#toldUse.set(key, usedAt);
+  }
+
+  /** The last use of the session that this primary has sent news of, milliseconds since the epoch; 0: of none. */
+  toldUse(by: string, id: SessionId): number {
+    return this.#toldUse.get(`${by} ${id}`) ?? 0;
   }
 
   #commits(by: string, id: SessionId, view: ViewNumber): void {

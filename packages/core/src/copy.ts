@@ -196,10 +196,14 @@ export class CopyMachine {
       this.#report();
       return;
     }
+    if (message.kind === 'touched') {
+      // Also of an older view: that a session was used stays true.
+      this.#touched(from ?? this.#self, message.sessions);
+      return;
+    }
     // Older than what is known here: refused without an answer; the sender will enter the view and start over (P3).
     if (order < 0 || view === null) return;
     if (message.kind === 'claim') this.#claim(from ?? this.#self, message.id, view);
-    else if (message.kind === 'touched') this.#touched(from ?? this.#self, message.sessions);
     else this.#accept(from ?? this.#self, view, message);
   }
 
@@ -224,9 +228,12 @@ export class CopyMachine {
     }
     if (!writeSet.includes(this.#self)) return;
     if (message.kind === 'digest') {
-      if (copy === undefined || !sameMark(copy.record.mark, message.mark))
+      if (copy === undefined || !sameMark(copy.record.mark, message.mark)) {
         this.#answer(from, { kind: 'need', id, view: numberOf(view) });
-      else this.#keep(from, id, copy, view);
+        return;
+      }
+      touch(copy.record, message.touchedAt);
+      this.#keep(from, id, copy, view);
       return;
     }
     if (message.kind === 'record') {

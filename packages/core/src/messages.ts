@@ -104,11 +104,18 @@ export type ToCopySide =
       /** Tombstones that the write which made this session has left: all of it is taken, or nothing. */
       readonly buried: readonly SessionRecord[];
     }
-  | { readonly kind: 'digest'; readonly id: SessionId; readonly view: ViewNumber; readonly mark: Mark }
+  /** `touchedAt`: uses come without a version (P14), so equal marks do not say that the member knows of the last one. */
+  | {
+      readonly kind: 'digest';
+      readonly id: SessionId;
+      readonly view: ViewNumber;
+      readonly mark: Mark;
+      readonly touchedAt: number;
+    }
   /** The primary has the session, and so has its whole write set: a copy held for safety need not be held any more (P9). */
   | { readonly kind: 'confirmed'; readonly id: SessionId; readonly view: ViewNumber }
   | { readonly kind: 'delivered'; readonly requests: readonly (readonly [SessionId, RequestId])[] }
-  /** When sessions were last used, in a batch; no answer waits for it and none is given (P14). */
+  /** When sessions were last used, mostly in a batch; no answer waits for it and none is given (P14). */
   | {
       readonly kind: 'touched';
       readonly sessions: readonly (readonly [SessionId, number])[];

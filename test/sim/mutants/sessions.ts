@@ -57,6 +57,13 @@ export const sessionMutants: readonly Mutant[] = [
     file: `${core}/primary/touch.js`,
     find: 'if (state.nowMs - state.touchesSentAtMs < state.touchEveryMs)\n        return;',
     replace: 'if (state.nowMs > 0)\n        return;',
+    also: [
+      {
+        file: `${core}/primary/touch.js`,
+        find: 'record.touchedAt - entry.toldAt > state.touchGraceMs',
+        replace: 'record.touchedAt < 0',
+      },
+    ],
     why: 'A promoted member ends a session that is in use (1, 14).',
   },
   {

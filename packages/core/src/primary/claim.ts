@@ -185,6 +185,8 @@ function install(state: PrimaryState, record: WorkingRecord, view: View, { holde
     holders: new Set(holders),
     alike,
     counted: null,
+    // Whoever has not shown that it holds this very record gets it, with its last use in it or beside it.
+    toldAt: record.touchedAt,
     graceMs: record.mark.version === 0 ? 0 : state.touchGraceMs,
   };
   state.entries.set(id, entry);

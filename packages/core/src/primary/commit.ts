@@ -7,6 +7,7 @@ import { judge } from './custody.ts';
 import { settle, wait } from './gate.ts';
 import type { Done, Entry, PrimaryState } from './state.ts';
 import { sendWrite } from './supply.ts';
+import { told } from './touch.ts';
 
 /** The request named by writes that no request made: the end of an idle session. */
 export const noRequest = '0'.repeat(32) as RequestId;
@@ -52,7 +53,7 @@ export function commitHere(
   const buried: Mark | null = old === undefined ? null : { ...mark, version: old.record.mark.version + 1 };
   const keptFrom = logKeptFrom(state, entry, commit.at);
   applyCommit(record, mark, made, keptFrom);
-  state.touched.delete(record.id);
+  told(state, entry, commit.at);
   if (old !== undefined && buried !== null) {
     buryUnder(old.record, buried, made, keptFrom);
     state.touched.delete(old.record.id);

@@ -22,22 +22,50 @@ function killPrimary(cluster: Members): void {
 }
 
 describe('touch', () => {
-  test('reads only, then the primary dies: the copy knows of the last use within the grace', () => {
+  const touchesOf = ({ sent }: Members) =>
+    sent.flatMap(({ to, message }) => (message.kind === 'touched' ? [[to, message.sessions.length]] : []));
+
+  test('read after a pause, and the primary dies in that moment: the copy has been told', () => {
     const cluster = start();
     cluster.make(id, n1);
     cluster.wait(idleMs - 10_000);
-    expect(cluster.look(id, n1)?.deleted).toBe(false);
-    // The batch has gone, in one message and without an answer.
     cluster.sent.length = 0;
-    cluster.wait(graceMs);
-    const touches = cluster.sent.filter(({ message }) => message.kind === 'touched');
-    expect(touches.map(({ to, message }) => [to, message.kind === 'touched' && message.sessions.length])).toEqual([
-      [n2, 1],
-    ]);
+    expect(cluster.look(id, n1)?.deleted).toBe(false);
+    expect(touchesOf(cluster)).toEqual([[n2, 1]]);
     killPrimary(cluster);
     // Long past the idle limit of its last write, not of its last use.
-    cluster.wait(idleMs - graceMs - 1_000);
+    cluster.wait(idleMs - 1_000);
     expect(cluster.look(id, n2)?.deleted).toBe(false);
+  });
+
+  test('read soon after: told in a batch, without an answer; a death before that is covered by the grace', () => {
+    const cluster = start();
+    cluster.make(id, n1);
+    cluster.sent.length = 0;
+    cluster.wait(graceMs - 1);
+    expect(cluster.look(id, n1)?.deleted).toBe(false);
+    expect(touchesOf(cluster)).toEqual([]);
+    cluster.wait(graceMs);
+    expect(touchesOf(cluster)).toEqual([[n2, 1]]);
+    const early = start();
+    early.make(id, n1);
+    early.wait(2_000);
+    expect(early.look(id, n1)?.deleted).toBe(false);
+    killPrimary(early);
+    early.wait(idleMs - 1);
+    expect(early.look(id, n2)?.deleted).toBe(false);
+  });
+
+  test('read while the copy cannot be reached: told with a later batch', () => {
+    const cluster = start();
+    cluster.make(id, n1);
+    cluster.wait(idleMs - 10_000);
+    cluster.step(n1, { kind: 'link', member: n2, incarnation: 1, up: false });
+    expect(cluster.look(id, n1)?.deleted).toBe(false);
+    cluster.step(n1, { kind: 'link', member: n2, incarnation: 1, up: true });
+    cluster.sent.length = 0;
+    cluster.wait(graceMs);
+    expect(touchesOf(cluster)).toEqual([[n2, 1]]);
   });
 
   test('the last use was not told any more: the promoted member grants the grace, not more', () => {

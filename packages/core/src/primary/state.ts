@@ -39,6 +39,8 @@ export interface Entry {
   alike: ReadonlySet<NodeId> | null;
   /** Under which holders it is counted in `holdings`, null while it is not. */
   counted: string | null;
+  /** The last use that its copies were told of, in milliseconds since the epoch. */
+  toldAt: number;
   /** How much later than it says the session may have been used: it was taken over from another member (P14). */
   graceMs: number;
 }

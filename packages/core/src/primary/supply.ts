@@ -97,7 +97,7 @@ function sendWhole(state: PrimaryState, entry: Entry, member: NodeId, lane: Lane
   const bytes = weighRecord(record);
   const mayHold = alike === null ? isBulk && bytes >= digestBytesMin : alike.has(member);
   if (mayHold && !lane.lacks(id)) {
-    state.sendTo(member, { kind: 'digest', id, view, mark });
+    state.sendTo(member, { kind: 'digest', id, view, mark, touchedAt: record.touchedAt });
     lane.sent(id, mark.version, messageBytes, isBulk);
     return;
   }
