@@ -179,8 +179,7 @@ function endWith(res: ServerResponse, requestSession: RequestSession): Participa
   let finish = (): void => requestSession.end();
   const end = res.end;
   res.end = function (this: ServerResponse, ...args: unknown[]) {
-    // What a stream changed since its last write; a head not written yet commits by itself.
-    if (this.headersSent && !this.writableEnded) requestSession.commitRest();
+    if (!this.writableEnded) requestSession.commitLast();
     const result = Reflect.apply(end, this, args);
     if (linger !== null) {
       clearTimeout(linger);

@@ -46,6 +46,8 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
   #isDestroyed = false;
   #isHeadDecided = false;
   #isAnnounced = false;
+  /** A commit point has been passed, or bytes of the answer were out before there was a session. */
+  #hasReached: boolean;
   /** The log knows this request as committed. */
   #isLogged = false;
   #isFinished = false;
@@ -63,6 +65,7 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
     this.#keyed = keyed;
     this.#presented = presented;
     this.#surroundings = surroundings;
+    this.#hasReached = surroundings.isHeadSent();
     // What `open` was asked for counts as running here whether or not it led to a session.
     if (presented !== null) this.#opened.add(presented);
     this.#part = this.#newPart(null);
@@ -202,6 +205,7 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
   }
 
   reach(answer: Uint8Array | null): Pending {
+    this.#hasReached = true;
     try {
       return this.#reach(answer);
     } catch (error) {
@@ -235,6 +239,15 @@ export class RequestSession implements Omit<Participant, 'end'>, FacadeOwner {
     this.#part.live?.leave(this.#part.touches);
     for (const id of this.#opened) this.#engine.close(id, this.#request);
     this.#opened.clear();
+  }
+
+  /**
+   * The app ends its answer. What a stream has changed since its last write may have no write behind it any more, so it is
+   * committed here. An answer of which nothing has been written yet commits when it is, as one version with its answer:
+   * a node that died between two would leave a request of which only the effect is known.
+   */
+  commitLast(): void {
+    if (this.#hasReached) this.commitRest();
   }
 
   /** Commits what is left while the app may still be at work, for a client that has gone away. */
