@@ -257,7 +257,7 @@ export class Supervisor {
             this.#early.find((death) => death.node === id && death.incarnation === incarnation) ?? {
               node: id,
               incarnation,
-              cause: 'killed',
+              cause: 'unknown',
               how: 'unknown',
               running: null,
             },

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { type Death, type NodeId, nodeIdAt } from '@limpet/core';
+import { type Death, type NodeId, nodeIdAt, servedMin } from '@limpet/core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { get, type Handler, raw, startNamed, TestCluster, until } from '../testing/harness.ts';
 
@@ -308,6 +308,19 @@ describe('query of death', () => {
     expect((await asked).status).toBe(502);
     expect((await next).body).toBe(n2);
     expect(cluster.worker(n2).received.filter((got) => got.url.startsWith('/crash?'))).toHaveLength(1);
+  });
+
+  test('a timer of the app ended the worker under the only request there: its route is free once it has been served again', async () => {
+    const port = await startWith(dieAt(n1), 2);
+    publishOnReset((node) => own(node));
+    const asked = raw(port, get('/', [`Cookie: JSESSIONID=${cluster.sessionAt(n1)}`]));
+    await until(() => cluster.view.number === 2);
+    cluster.settle();
+    expect((await asked).status).toBe(502);
+    for (let served = 0; served < servedMin; served += 1) expect((await raw(port, get('/'))).body).toBe(n2);
+    // Not whole any more: whoever is watched would wait for it.
+    cluster.publish(cluster.view);
+    expect((await raw(port, get('/'))).body).toBe(n2);
   });
 
   test('one of several: one more attempt when the cluster is whole, and no third after a second death', async () => {

@@ -6,6 +6,7 @@ import {
   decideRoute,
   decideSuspicion,
   type ErrorCode,
+  isAccusing,
   isIdempotent,
   type Member,
   type NodeId,
@@ -109,12 +110,18 @@ export class Journey<To extends Destination = Upstream> {
   /** Connections that could not be made. */
   #unsent = 0;
   #prior: Prior | null = null;
-  /** Addresses of the workers that died under this request. */
+  /** Workers that died under this request. */
+  #deaths = 0;
+  /** Addresses of those that it may have ended. */
   readonly #ended: string[] = [];
+  /** Those that it certainly did not end. */
+  #cleared = 0;
   #avoid: NodeId | null = null;
   #releaseLane: (() => void) | null = null;
   /** Has been sent through the lane, as every attempt must be from then on. */
   #isSerial = false;
+  /** Its route has ended a worker: its answer speaks for it. */
+  #isWatched = false;
 
   constructor(shared: Relay<To>, passage: Traveller, send: Send<To>, down: Client, deadlineMs: number) {
     this.#shared = shared;
@@ -131,8 +138,9 @@ export class Journey<To extends Destination = Upstream> {
       const seconds = Math.ceil(standing.forMs / 1000);
       return { kind: 'page', code: 'LIMPET_REFUSED', outcome: 'not-executed', retryAfter: seconds };
     }
+    this.#isWatched = standing.kind === 'watched';
     try {
-      if (standing.kind === 'watched' && !(await this.#enterLane())) return this.#giveUp('LIMPET_NOT_EXECUTED');
+      if (this.#isWatched && !(await this.#enterLane())) return this.#giveUp('LIMPET_NOT_EXECUTED');
       for (;;) {
         const end = await this.#attempt();
         if (end !== null) return end;
@@ -178,8 +186,11 @@ export class Journey<To extends Destination = Upstream> {
   async #conclude(result: AttemptResult, upstream: To): Promise<End | null> {
     switch (result.kind) {
       case 'held':
+        if (this.#isWatched) this.#shared.suspects.served(this.#route);
         return result;
       case 'relayed':
+        if (this.#isWatched) this.#shared.suspects.served(this.#route);
+        return { kind: 'done' };
       case 'gone':
         return { kind: 'done' };
       case 'verdict':
@@ -228,13 +239,12 @@ export class Journey<To extends Destination = Upstream> {
     const { cluster } = this.#shared;
     const isRemoved = await this.#patience.until(() => !cluster.isListed(upstream.member), deathProofMs);
     if (!isRemoved) return { kind: 'reset', back };
-    this.#ended.push(upstream.address);
     const inFlight = upstream.inFlightAtDeath ?? upstream.inFlight;
-    return {
-      kind: 'died',
-      back,
-      suspicion: decideSuspicion(cluster.deathOf(upstream.member), this.#passage.id, inFlight),
-    };
+    const suspicion = decideSuspicion(cluster.deathOf(upstream.member), this.#passage.id, inFlight);
+    this.#deaths += 1;
+    if (isAccusing(suspicion)) this.#ended.push(upstream.address);
+    else if (suspicion === 'none') this.#cleared += 1;
+    return { kind: 'died', back, suspicion };
   }
 
   /** Does what the table says. `before` waits for what can change the result of another attempt. */
@@ -249,7 +259,9 @@ export class Journey<To extends Destination = Upstream> {
       end,
       attempts: this.#runs,
       reroutes: this.#reroutes,
-      deaths: this.#ended.length,
+      deaths: this.#deaths,
+      suspected: this.#ended.length,
+      cleared: this.#cleared,
       prior: this.#prior,
     });
     if (next.kind === 'cut') return next;

@@ -205,8 +205,11 @@ export type FromOwnKeeper =
 export interface Death {
   readonly node: NodeId;
   readonly incarnation: number;
-  /** `killed`: a signal from outside (SIGKILL, SIGTERM, …). `self`: uncaught error, exit, abort, out of memory (P21). */
-  readonly cause: 'killed' | 'self';
+  /**
+   * `killed`: a signal from outside (SIGKILL, SIGTERM, …). `self`: uncaught error, exit, abort, out of memory (P21).
+   * `unknown`: nobody was there to see it.
+   */
+  readonly cause: 'killed' | 'self' | 'unknown';
   /** `SIGKILL`, `exit 1`: for people. */
   readonly how: string;
   /** The requests that were running when it died of its own, where it could say so; null when it could not. */

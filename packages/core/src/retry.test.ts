@@ -28,6 +28,8 @@ const base: Attempted = {
   attempts: 1,
   reroutes: 0,
   deaths: 0,
+  suspected: 0,
+  cleared: 0,
   prior: null,
 };
 const died = (back: 'nothing' | 'head' | 'part', suspicion: Suspicion = 'none'): AttemptEnd => ({
@@ -80,7 +82,11 @@ describe('what follows an attempt', () => {
     ],
     ['died, body gone', { method: 'PUT', replayable: false, end: died('nothing'), deaths: 1 }, 'unknown 502'],
     ['died, something out', { out: true, end: died('part'), deaths: 1 }, 'cut'],
-    ['died a second time, killed', { end: died('nothing'), deaths: 2, attempts: 2, prior: 'nothing' }, 'unknown 502'],
+    [
+      'died a second time, killed',
+      { end: died('nothing'), deaths: 2, cleared: 2, attempts: 2, prior: 'nothing' },
+      'unknown 502',
+    ],
     [
       'died, a head of an earlier attempt is not forgotten',
       { method: 'POST', end: died('nothing'), deaths: 2, prior: 'head' },
@@ -88,16 +94,55 @@ describe('what follows an attempt', () => {
     ],
     ['died, too many attempts', { end: died('nothing'), deaths: 1, attempts: attemptsMax }, 'unknown 502'],
 
-    ['suspect alone', { end: died('nothing', 'alone'), deaths: 1 }, 'unknown 502 culprit'],
+    ['suspect alone', { end: died('nothing', 'alone'), deaths: 1, suspected: 1 }, 'unknown 502 culprit'],
     [
       'suspect alone, session',
-      { method: 'POST', hasSession: true, end: died('nothing', 'alone'), deaths: 1 },
+      { method: 'POST', hasSession: true, end: died('nothing', 'alone'), deaths: 1, suspected: 1 },
       'unknown 502 culprit',
     ],
-    ['suspect alone, head back', { end: died('head', 'alone'), deaths: 1 }, 'executed 502 culprit'],
-    ['suspect among several', { end: died('nothing', 'among'), deaths: 1 }, 'again nothing serial'],
-    ['suspect among several, POST', { method: 'POST', end: died('nothing', 'among'), deaths: 1 }, 'unknown 502'],
-    ['suspect twice', { end: died('nothing', 'among'), deaths: 2, prior: 'nothing' }, 'unknown 502 culprit'],
+    ['suspect alone, head back', { end: died('head', 'alone'), deaths: 1, suspected: 1 }, 'executed 502 culprit'],
+    ['suspect among several', { end: died('nothing', 'among'), deaths: 1, suspected: 1 }, 'again nothing serial'],
+    [
+      'suspect among several, POST',
+      { method: 'POST', end: died('nothing', 'among'), deaths: 1, suspected: 1 },
+      'unknown 502',
+    ],
+    [
+      'suspect twice',
+      { end: died('nothing', 'among'), deaths: 2, suspected: 2, prior: 'nothing' },
+      'unknown 502 culprit',
+    ],
+    [
+      'suspect, then killed',
+      { end: died('nothing'), deaths: 2, suspected: 1, cleared: 1, prior: 'nothing' },
+      'again nothing serial',
+    ],
+    [
+      'killed, then suspect',
+      { end: died('nothing', 'among'), deaths: 2, suspected: 1, cleared: 1, prior: 'nothing' },
+      'again nothing serial',
+    ],
+    [
+      'nobody knows how, then suspect',
+      { end: died('nothing', 'among'), deaths: 2, suspected: 1, prior: 'nothing' },
+      'unknown 502',
+    ],
+    [
+      'killed, then nobody knows how',
+      { end: died('nothing', 'unsure'), deaths: 2, cleared: 1, prior: 'nothing' },
+      'unknown 502',
+    ],
+    ['nobody knows how', { end: died('nothing', 'unsure'), deaths: 1 }, 'again nothing'],
+    [
+      'suspect, then killed twice',
+      { end: died('nothing'), deaths: 3, suspected: 1, cleared: 2, prior: 'nothing' },
+      'unknown 502',
+    ],
+    [
+      'suspect, killed, suspect',
+      { end: died('nothing', 'among'), deaths: 3, suspected: 2, cleared: 1, prior: 'nothing' },
+      'unknown 502 culprit',
+    ],
 
     ['reset, worker alive, GET', { end: { kind: 'reset', back: 'nothing' } }, 'again nothing'],
     ['reset, worker alive, GET, again', { end: { kind: 'reset', back: 'nothing' }, prior: 'nothing' }, 'unknown 502'],
@@ -131,12 +176,12 @@ describe('what follows an attempt', () => {
     ],
     [
       'suspect alone, POST declared',
-      { method: 'POST', declared: true, end: died('nothing', 'alone'), deaths: 1 },
+      { method: 'POST', declared: true, end: died('nothing', 'alone'), deaths: 1, suspected: 1 },
       'unknown 502 culprit',
     ],
     [
       'suspect among several, POST declared',
-      { method: 'POST', declared: true, end: died('nothing', 'among'), deaths: 1 },
+      { method: 'POST', declared: true, end: died('nothing', 'among'), deaths: 1, suspected: 1 },
       'again nothing serial',
     ],
     [
@@ -201,7 +246,8 @@ describe('suspicion', () => {
     running,
   });
   const rows: readonly [string, Death | null, number, Suspicion][] = [
-    ['no word of a death', null, 1, 'none'],
+    ['no word of a death', null, 1, 'unsure'],
+    ['nobody knows how', death('unknown', null), 1, 'unsure'],
     ['killed from outside', death('killed', null), 1, 'none'],
     ['own death, nothing named, alone here', death('self', null), 1, 'alone'],
     ['own death, nothing named, several here', death('self', null), 3, 'among'],

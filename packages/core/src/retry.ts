@@ -24,7 +24,10 @@ export type Prior = 'nothing' | 'head';
 
 /** Re-routes after 421, each after a refresh (P19). */
 export const reroutesMax = 3;
-/** Worker deaths that one request may see; a third attempt after them is never made (P21). */
+/**
+ * Worker deaths of one kind, its own perhaps or certainly somebody's, that one request may see (P21). A request that ends
+ * its workers does so in one way: a crash that it was among and a kill from outside are not both its doing.
+ */
 export const deathsMax = 2;
 /** Attempts that reached a worker. Above it the world is too unquiet to go on. */
 export const attemptsMax = 6;
@@ -62,6 +65,10 @@ export interface Attempted {
   readonly reroutes: number;
   /** Workers that died under this request so far, this one included. */
   readonly deaths: number;
+  /** Those of them that it may have ended, by what is known of their deaths. */
+  readonly suspected: number;
+  /** Those of them that it certainly did not end. The rest may be either. */
+  readonly cleared: number;
   /** What earlier attempts left behind; null when certainly nothing has run before this one. */
   readonly prior: Prior | null;
 }
@@ -99,10 +106,10 @@ export function decideNext(attempted: Attempted): Next {
         : answer(prior);
     case 'died': {
       const seen = stronger(prior, end.back === 'nothing' ? 'nothing' : 'head');
-      const certain = end.suspicion !== 'none' && (end.suspicion === 'alone' || attempted.deaths >= deathsMax);
-      if (certain) return answer(seen, true);
-      if (attempted.deaths >= deathsMax || !mayRepeat(attempted)) return answer(seen);
-      return again(seen, { refresh: false, serial: end.suspicion === 'among' });
+      const isSuspect = isAccusing(end.suspicion);
+      if (isSuspect && (end.suspicion === 'alone' || attempted.suspected >= deathsMax)) return answer(seen, true);
+      if (mostOfAKind(attempted) >= deathsMax || !mayRepeat(attempted)) return answer(seen);
+      return again(seen, { refresh: false, serial: attempted.suspected > 0 });
     }
     case 'reset': {
       // The worker lives and may still be running it: its log cannot know yet. Only what may run
@@ -119,6 +126,10 @@ export function decideNext(attempted: Attempted): Next {
       return unreachable(end);
   }
 }
+
+/** A death of which nothing is known counts as both kinds. */
+const mostOfAKind = ({ deaths, suspected, cleared }: Attempted): number =>
+  Math.max(deaths - cleared, deaths - suspected);
 
 const mayRepeat = (attempted: Attempted): boolean =>
   attempted.replayable && attempted.attempts < attemptsMax && (attempted.hasSession || mayRunAgain(attempted));
@@ -145,13 +156,18 @@ export function decideOutcome(prior: Prior | null): { readonly outcome: Outcome;
 
 /**
  * How far a request is suspected of its worker's death. `alone`: nothing else ran there. `among`: one of several.
- * `none`: the worker was killed from outside, or named the running requests and this was not one of them.
+ * `none`: the worker was killed from outside, or named the running requests and this was not one of them. `unsure`: nobody
+ * knows how it died; whoever is blamed for what it did not do is refused to its user.
  */
-export type Suspicion = 'none' | 'among' | 'alone';
+export type Suspicion = 'none' | 'unsure' | 'among' | 'alone';
+
+/** Whether a death of this kind counts against the request. */
+export const isAccusing = (suspicion: Suspicion): boolean => suspicion === 'among' || suspicion === 'alone';
 
 /** P21: the suspicion against a request that was in flight to a worker when it died. */
 export function decideSuspicion(death: Death | null, request: RequestId, inFlight: number): Suspicion {
-  if (death === null || death.cause === 'killed') return 'none';
+  if (death === null || death.cause === 'unknown') return 'unsure';
+  if (death.cause === 'killed') return 'none';
   if (death.running === null) return inFlight > 1 ? 'among' : 'alone';
   if (!death.running.includes(request)) return 'none';
   return death.running.length > 1 ? 'among' : 'alone';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionId } from './ids.ts';
-import { Suspects, suspectsMax, suspicionMs } from './suspects.ts';
+import { Suspects, servedMin, suspectsMax, suspicionMs } from './suspects.ts';
 
 const session = 'a session' as SessionId;
 const route = Suspects.route('GET', '/crash?x=1');
@@ -45,6 +45,34 @@ describe('suspects', () => {
     expect(suspects.standing(route, null, 1).kind).toBe('watched');
     suspects.note(route, null, ['n3.1'], 1);
     expect(suspects.standing(route, null, 2)).toMatchObject({ kind: 'refused', why: 'route' });
+  });
+
+  test('a watched route that is served again and again: free, and its deaths are forgotten', () => {
+    const suspects = new Suspects();
+    suspects.note(route, null, ['n1.1', 'n2.1'], 0);
+    for (let served = 1; served < servedMin; served += 1) suspects.served(route);
+    expect(suspects.standing(route, null, 1).kind).toBe('watched');
+    suspects.served(route);
+    expect(suspects.standing(route, null, 1).kind).toBe('free');
+    suspects.note(route, null, ['n3.1'], 2);
+    expect(suspects.standing(route, null, 3).kind).toBe('watched');
+  });
+
+  test('a route that is served now and then between its deaths: refused at the third', () => {
+    const suspects = new Suspects();
+    for (const [at, address] of ['n1.1', 'n2.1', 'n3.1'].entries()) {
+      suspects.note(route, null, [address], at);
+      for (let served = 1; served < servedMin; served += 1) suspects.served(route);
+    }
+    expect(suspects.standing(route, null, 4)).toMatchObject({ kind: 'refused', why: 'route' });
+  });
+
+  test('a session that ended two workers stays refused when its route is free again', () => {
+    const suspects = new Suspects();
+    suspects.note(route, session, ['n1.1', 'n2.1'], 0);
+    for (let served = 0; served < servedMin; served += 1) suspects.served(route);
+    expect(suspects.standing(route, null, 1).kind).toBe('free');
+    expect(suspects.standing(route, session, 1)).toMatchObject({ kind: 'refused', why: 'session' });
   });
 
   test('many culprits: bounded, the oldest is forgotten', () => {

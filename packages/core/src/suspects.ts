@@ -11,6 +11,11 @@ export const sessionDeathsMax = 2;
  * crashing request must not use up the starts a node has (5 in 30 s) on every node in turn.
  */
 export const routeDeathsMax = 3;
+/**
+ * A watched route that has been served so often since its last death is free again: the death was not its own. A request
+ * that happened to run alone where a timer threw is taken for the culprit, and its route may be everybody's.
+ */
+export const servedMin = 10;
 
 /** What is known of a request before it is sent. `watched`: one at a time, only while the cluster is settled and whole. */
 export type Standing =
@@ -22,6 +27,8 @@ interface Deaths {
   /** Addresses of the dead workers and when, oldest first. One death counts once, however many requests it ended. */
   readonly deaths: Map<string, number>;
   refusedUntil: number;
+  /** Watched requests that a worker has answered since the last death. */
+  served: number;
 }
 
 /**
@@ -44,9 +51,17 @@ export class Suspects {
     return session !== null && count(this.#sessions, session, ended, sessionDeathsMax, nowMs);
   }
 
+  /** A worker has answered a request that was sent while its route was watched. */
+  served(route: string): void {
+    const record = this.#routes.get(route);
+    if (record === undefined) return;
+    record.served += 1;
+    if (record.served >= servedMin) this.#routes.delete(route);
+  }
+
   /** What is known of a request with this route and session. */
   standing(route: string, session: SessionId | null, nowMs: number): Standing {
-    if (this.#routes.size === 0) return { kind: 'free' };
+    if (this.#routes.size === 0 && this.#sessions.size === 0) return { kind: 'free' };
     const bySession = session === null ? undefined : this.#sessions.get(session);
     if (bySession !== undefined && bySession.refusedUntil > nowMs) {
       return { kind: 'refused', why: 'session', forMs: bySession.refusedUntil - nowMs };
@@ -68,8 +83,9 @@ function count<Key>(
   deathsMax: number,
   nowMs: number,
 ): boolean {
-  const record = table.get(key) ?? { deaths: new Map<string, number>(), refusedUntil: 0 };
+  const record = table.get(key) ?? { deaths: new Map<string, number>(), refusedUntil: 0, served: 0 };
   forget(record, nowMs);
+  record.served = 0;
   for (const address of ended) record.deaths.set(address, nowMs);
   // Moved to the end, so that the first key is the one least recently noted.
   table.delete(key);

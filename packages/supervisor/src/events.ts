@@ -1,4 +1,4 @@
-import type { Clock, Guard, ViewNumber } from '@limpet/core';
+import type { Clock, Death, Guard, ViewNumber } from '@limpet/core';
 import type { Difference } from './recorded-options.ts';
 
 /** What one death did, figure by figure; null while, or because, it is not known. */
@@ -9,8 +9,8 @@ export interface DeathReport {
   readonly pid: number | null;
   /** `SIGKILL`, `exit 1`. */
   readonly how: string;
-  /** `killed`: somebody's wish. `self`: its own program. */
-  readonly cause: 'killed' | 'self';
+  /** `killed`: somebody's wish. `self`: its own program. `unknown`: nobody saw it. */
+  readonly cause: Death['cause'];
   /** First line of the app's own error, where it left one. */
   readonly error: string | null;
   /** Milliseconds since the epoch at which the death was proven. */

@@ -71,7 +71,7 @@ describe('ending', () => {
       'self',
     ]);
     expect([cause('exit', true), cause('SIGABRT', true)]).toEqual(['killed', 'killed']);
-    expect(classifyCause({ kind: 'unknown' }, false)).toBe('killed');
+    expect([false, true].map((sent) => classifyCause({ kind: 'unknown' }, sent))).toEqual(['unknown', 'killed']);
   });
 });
 

@@ -113,7 +113,7 @@ export const requestMutants: readonly Mutant[] = [
     name: 'the dead are always innocent',
     rule: 'P21',
     file: `${core}/retry.js`,
-    find: "if (death === null || death.cause === 'killed')",
+    find: "if (death.cause === 'killed')",
     replace: 'if (death !== undefined)',
     why: 'A request that ended its worker, alone in it, is given another one to end (19).',
   },
@@ -126,8 +126,8 @@ export const requestMutants: readonly Mutant[] = [
     also: [
       {
         file: `${core}/retry.js`,
-        find: "const certain = end.suspicion !== 'none' && (end.suspicion === 'alone' || attempted.deaths >= deathsMax);",
-        replace: 'const certain = false;',
+        find: "if (isSuspect && (end.suspicion === 'alone' || attempted.suspected >= deathsMax))",
+        replace: 'if (isSuspect && attempted.suspected < 0)',
       },
     ],
     why: 'One bad link walks through the cluster (19).',
