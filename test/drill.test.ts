@@ -38,6 +38,13 @@ test('drill: four kills under an app of the user: nothing is lost, and the repor
   );
 }, 90_000);
 
+test('drill: a request that fills the heap of its worker: nothing is lost, and the death is told by its cause', async () => {
+  const { code, report } = await drill('--kills', '2', '--sessions', '40', '--only', 'memory', '--seed', '5');
+  expect(report).toMatchObject({ ...Object.fromEntries(zeros.map((name) => [name, 0])), notes: [], trouble: null });
+  expect(code).toBe(0);
+  expect(Object.keys(report.endings)).toEqual([expect.stringMatching(/, out of memory$/)]);
+}, 90_000);
+
 test('drill: sessions without a copy: it finds every loss and fails', async () => {
   const { code, report } = await drill('--store', 'memory', '--kills', '2', '--sessions', '40', '--only', 'kill');
   expect(code).toBe(1);

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { Death } from '@limpet/core';
 
 /** How a process ended, as far as anyone can tell. */
 export type Ending =
@@ -26,6 +27,15 @@ export function endingOfEvent(code: number | null, signal: string | null): Endin
   return code === null ? { kind: 'unknown' } : { kind: 'exit', code };
 }
 
+/** Whether the process ended by a signal that it brings upon itself. */
+export const isCrash = (ending: Ending): boolean => ending.kind === 'signal' && crashes.has(ending.signal);
+
+/** The line that V8 writes before it aborts a process whose heap is full. */
+const outOfMemoryPattern = /^FATAL ERROR: .*(?:out of memory|heap limit)/i;
+
+/** Whether a line of a process's output says that it ends for want of memory. */
+export const isOutOfMemory = (line: string): boolean => outOfMemoryPattern.test(line);
+
 /** `SIGKILL`, `exit 1`: for people. */
 export function formatEnding(ending: Ending): string {
   if (ending.kind === 'signal') return ending.signal;
@@ -34,10 +44,10 @@ export function formatEnding(ending: Ending): string {
 
 /**
  * Whether somebody ended the process or it ended of its own (P21). `sentSignal`: the supervisor itself had signalled
- * it, so even an orderly exit is somebody's wish. An unknown ending counts as `killed`: blaming a request for a death
- * it did not cause would refuse it to its user.
+ * it, so even an orderly exit is somebody's wish.
  */
-export function classifyCause(ending: Ending, sentSignal: boolean): 'killed' | 'self' {
-  if (sentSignal || ending.kind === 'unknown') return 'killed';
-  return ending.kind === 'signal' && !crashes.has(ending.signal) ? 'killed' : 'self';
+export function classifyCause(ending: Ending, sentSignal: boolean): Death['cause'] {
+  if (sentSignal) return 'killed';
+  if (ending.kind === 'unknown') return 'unknown';
+  return ending.kind === 'signal' && !isCrash(ending) ? 'killed' : 'self';
 }

@@ -37,6 +37,8 @@ export interface Life {
   notes: readonly string[];
   /** What it, or the supervisor, said is wrong with it. */
   complaint: string | null;
+  /** The line with which V8 gives up when the heap is full. */
+  outOfMemory: string | null;
   /** It was told to finish and end, on somebody's wish (P11). */
   leaving: boolean;
   /** Somebody has stopped it with SIGSTOP, by `limpet pause`. */

@@ -5,7 +5,7 @@ import type { Adopted } from './adopted-process.ts';
 import { decideRestart, longLifeMs } from './back-off.ts';
 import { workerLaunch } from './commands.ts';
 import { type DeathNote, takeDeathNote } from './death-note.ts';
-import { classifyCause, type Ending, formatEnding } from './ending.ts';
+import { classifyCause, type Ending, formatEnding, isCrash, isOutOfMemory } from './ending.ts';
 import type { ClusterEvent } from './events.ts';
 import { launch, type Running } from './launch.ts';
 import type { Places } from './places.ts';
@@ -62,6 +62,7 @@ export class Workers {
       id,
       index,
       this.#places.openOutput(id, (line) => {
+        if (slot.life !== null && isOutOfMemory(line)) slot.life.outOfMemory = line;
         if (slot.life === null || slot.life.readyAt !== null) this.#hooks.emit({ kind: 'output', node: id, line });
         else slot.life.held.line(line);
       }),
@@ -150,7 +151,7 @@ export class Workers {
   burial({ id, incarnation }: Member): { readonly death: Death; readonly error: string | null } {
     const note = this.#takeTraces(id, incarnation);
     const how = 'while there was no supervisor';
-    const cause = note === null ? 'killed' : 'self';
+    const cause = note === null ? 'unknown' : 'self';
     const death: Death = { node: id, incarnation, cause, how, running: note?.running ?? null };
     return { death, error: note?.error ?? null };
   }
@@ -229,6 +230,7 @@ export class Workers {
       readyAt: null,
       notes: [],
       complaint: null,
+      outOfMemory: null,
       leaving: false,
       paused: false,
       stats: {},
@@ -260,17 +262,22 @@ export class Workers {
     // How a process ended that is not our child may be lost; the note is left only by one that ends of its own.
     const isSelf = life.hung?.clock === 'loop' || (ending.kind === 'unknown' && note !== null);
     const cause = isSelf ? 'self' : classifyCause(ending, life.signal !== null || this.#stopping);
+    // What it wrote last may not have been read yet.
+    if (isCrash(ending)) slot.output.finish();
+    const memory = isCrash(ending) ? life.outOfMemory : null;
+    const how = memory === null ? formatEnding(ending) : `${formatEnding(ending)}, out of memory`;
     const death: Death = {
       node: slot.id,
       incarnation,
       cause,
-      how: life.hung === null ? formatEnding(ending) : `killed, ${life.hung.why}`,
+      how: life.hung === null ? how : `killed, ${life.hung.why}`,
       running: note?.running ?? null,
     };
+    const error = note?.error ?? memory;
     // Of one that is not our child nobody may ever learn how it ended.
     const inOrder = ending.kind === 'unknown' ? note === null : ending.kind === 'exit' && ending.code === 0;
     if (life.leaving && inOrder) this.#hooks.left(slot, life);
-    else this.#hooks.died({ slot, life, death, error: note?.error ?? null, at });
+    else this.#hooks.died({ slot, life, death, error, at });
     clearTimeout(life.timer);
     slot.output.finish();
     if (life.readyAt === null) life.held.fail();
@@ -283,7 +290,7 @@ export class Workers {
     }
     const before = life.readyAt === null ? ' before it listened on a port' : '';
     const reason =
-      life.hung?.why ?? life.complaint ?? note?.error ?? life.held.reason() ?? `it ended (${death.how})${before}`;
+      life.hung?.why ?? life.complaint ?? error ?? life.held.reason() ?? `it ended (${death.how})${before}`;
     this.#again(slot, life, reason);
   }
 

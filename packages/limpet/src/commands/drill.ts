@@ -24,6 +24,11 @@ const passedOn: readonly OptionName[] = [
   'config',
 ];
 
+/** V8's limit of the heap: how a fault of memory ends in a second, and not when the machine's memory is full. */
+const heapFlag = '--max-old-space-size';
+/** In MiB, for the workers of the drill's own app. */
+const heapMiB = 64;
+
 /** Numbers of the drill: default, least, most. */
 const numbers = {
   '--seed': { byDefault: null, least: 0, most: 2 ** 31, means: 'Chooses the faults; the same seed, the same faults.' },
@@ -102,7 +107,7 @@ export const drill: Command = {
     const problems = [...call.problems];
     const number = (flag: NumberFlag): number => readNumber(call, flag, problems);
     const isDouble = call.flags.has('--double');
-    const faults = isDouble ? (['double'] as const) : readKinds(call.flags.get('--only')?.[0] ?? null, problems);
+    const asked = isDouble ? (['double'] as const) : readKinds(call.flags.get('--only')?.[0] ?? null, problems);
     const paths = call.flags.get('--path') ?? [];
     for (const path of paths) if (!path.startsWith('/')) problems.push(`--path is ${path}: a path begins with /`);
     const seed = call.flags.has('--seed') ? number('--seed') : Math.floor(Math.random() * 2 ** 31);
@@ -114,11 +119,12 @@ export const drill: Command = {
       connections: number('--connections'),
       rate: number('--rate'),
       paths,
-      faults,
     };
     const { settings } = await loadSettings({ ...call, problems }, passedOn);
     const own = fileURLToPath(new URL('../drill/app.js', import.meta.url));
     const [word] = call.words;
+    const heap = planHeap(asked, settings.nodeArgs, word === undefined);
+    const faults = heap.kind === 'unlimited' ? asked.filter((kind) => kind !== 'memory') : asked;
     const app = word === undefined ? own : resolve(call.folder, word);
     if (word !== undefined) resolveAppFile(word, call.folder);
     const flags = passedOn.flatMap((name) => {
@@ -130,10 +136,32 @@ export const drill: Command = {
       ...plan,
       app,
       appArguments: call.rest,
-      flags: needsThree ? [...flags, '--copies', '3'] : flags,
+      faults,
+      unmade:
+        heap.kind === 'unlimited'
+          ? `memory: not made, as it would fill the machine: give the workers a limit, --node-args "${heapFlag}=256"`
+          : null,
+      flags: [
+        ...flags,
+        ...(needsThree ? ['--copies', '3'] : []),
+        ...(heap.kind === 'ours'
+          ? [flagOf('nodeArgs'), [...settings.nodeArgs, `${heapFlag}=${heapMiB}`].join(' ')]
+          : []),
+      ],
     });
   },
 };
+
+/** How the heap of the workers is limited: by what was given, by us, or, as nobody but its author knows what an app needs, not at all. */
+function planHeap(
+  faults: readonly FaultKind[],
+  nodeArgs: readonly string[],
+  isOwnApp: boolean,
+): { readonly kind: 'given' | 'ours' | 'unlimited' } {
+  if (!faults.includes('memory') || nodeArgs.some((argument) => argument.startsWith(heapFlag)))
+    return { kind: 'given' };
+  return { kind: isOwnApp ? 'ours' : 'unlimited' };
+}
 
 async function runAndTell(call: Call, plan: import('../drill/run.ts').DrillPlan): Promise<0 | 1> {
   const { runDrill } = await import('../drill/run.ts');

@@ -10,7 +10,8 @@ import { type Ground, Visit } from './visit.ts';
 /** Every way to hurt a cluster that the drill knows, and how often it is chosen against the others. */
 export const faultWeights = {
   kill: 60,
-  crash: 10,
+  crash: 8,
+  memory: 3,
   block: 6,
   pause: 8,
   hang: 3,
@@ -29,6 +30,7 @@ export const faultKinds = Object.keys(faultWeights) as readonly FaultKind[];
 export const faultMeanings: Readonly<Record<FaultKind, string>> = {
   kill: 'SIGKILL for a worker',
   crash: 'a request that ends its worker: exit, throw, abort',
+  memory: "a request that fills its worker's heap until V8 ends it",
   block: "a request that blocks its worker's loop",
   pause: 'SIGSTOP for a worker, SIGCONT before it counts as hung',
   hang: 'SIGSTOP for a worker until the cluster kills it',
@@ -98,6 +100,7 @@ const firstSuccessMsMax = 5_000;
 /** Makes the fault, waits until the cluster is settled again, and tells what came of it. */
 export async function makeFault(kind: FaultKind, scene: Scene): Promise<FaultRecord> {
   const before = await scene.cluster.status();
+  scene.ground.tally.begin(kind);
   const began = performance.now();
   const wallBegan = Date.now();
   const done = await perform(kind, scene, before);
@@ -105,14 +108,18 @@ export async function makeFault(kind: FaultKind, scene: Scene): Promise<FaultRec
   if (done.outage !== null) await waitForSuccess(done.outage);
   const settledMs = performance.now() - began;
   scene.outages.end();
-  const deaths = after.nodes.filter(({ id, incarnation }) => incarnation !== nodeOf(before, id)?.incarnation);
   const reports = after.lastDeaths
-    .filter(({ at, node }) => at >= wallBegan - 1 && deaths.some(({ id }) => id === node))
+    .filter(({ at }) => at >= wallBegan - 1)
     .map((report) => ({ report, detectedMs: done.signalAt === null ? null : report.at - done.signalAt }));
+  // A node can die twice of one fault: P21 gives a request that ended its worker among others one more.
+  const deaths = after.nodes.reduce((sum, { id, incarnation }) => {
+    const isAnother = incarnation !== nodeOf(before, id)?.incarnation;
+    return sum + Math.max(isAnother ? 1 : 0, reports.filter(({ report }) => report.node === id).length);
+  }, 0);
   // A node that an operation has replaced was not killed.
-  const kills = faultCommands[kind] === undefined ? deaths.length + done.otherKills : 0;
+  const kills = faultCommands[kind] === undefined ? deaths + done.otherKills : 0;
   const firstSuccessMs = done.outage?.firstSuccessMs ?? null;
-  return { kind, victims: done.victims, deaths: deaths.length, kills, firstSuccessMs, settledMs, reports };
+  return { kind, victims: done.victims, deaths, kills, firstSuccessMs, settledMs, reports };
 }
 
 /** The first success may come later than the settled view: someone has to ask. */
@@ -139,7 +146,9 @@ function perform(kind: FaultKind, scene: Scene, status: Status): Promise<Done> {
     case 'double':
       return kill(scene, status, 2);
     case 'crash':
-      return crash(scene, status);
+      return crash(scene, status, ['exit?', 'throw?', 'abort?']);
+    case 'memory':
+      return crash(scene, status, ['memory?']);
     case 'block':
       return block(scene);
     case 'pause':
@@ -223,16 +232,16 @@ function askForFault({ ground }: Scene, visit: Visit, name: string) {
   return ground.client.ask({ method: 'GET', path, cookie: visit.cookie });
 }
 
-async function crash(scene: Scene, status: Status): Promise<Done> {
+async function crash(scene: Scene, status: Status, ways: readonly string[]): Promise<Done> {
   const visit = await signIn(scene);
   const victims = visit.by === null ? [] : [visit.by];
   const outage = scene.outages.begin(victims, performance.now());
-  const way = scene.random.pick(['exit?', 'throw?', 'abort?']) ?? 'exit?';
+  const way = scene.random.pick(ways) ?? 'exit?';
   const answer = askForFault(scene, visit, way);
   scene.load.nudge(victims, nudged);
   const reply = await answer;
   // Every way to say that it was not done, or that nobody knows, is right; that it worked is not.
-  if (reply.kind !== 'answer' || reply.outcome === null) scene.ground.tally.note(`crash: ${JSON.stringify(reply)}`);
+  if (reply.kind !== 'answer' || reply.outcome === null) scene.ground.tally.note(`${way} ${JSON.stringify(reply)}`);
   const wasRun = reply.kind !== 'answer' || reply.outcome !== 'not-executed';
   const gone = status.nodes
     .filter((node) => wasRun && victims.includes(addressOf(node)))

@@ -9,6 +9,8 @@ export interface FaultFigures {
   readonly kills: number;
   readonly firstSuccess: Times | null;
   readonly settled: Times | null;
+  /** Writes that were not acknowledged from this fault to the next: of unknown end, run without an answer, refused. */
+  readonly unacknowledged: Readonly<Record<'unknown' | 'ran' | 'refused', number>>;
 }
 
 /** Where the time of a worker's death goes, as the cluster and the machine's clock tell it. */
@@ -37,7 +39,7 @@ export interface Report {
     readonly copies: number;
     readonly app: string;
   };
-  readonly load: { readonly sessions: number; readonly connections: number };
+  readonly load: { readonly sessions: number; readonly connections: number; readonly rate: number };
   readonly seconds: number;
   readonly kills: number;
   /** As many were asked for, null: as many as the time allowed. */
@@ -63,6 +65,10 @@ export interface Report {
   readonly firstSuccessMs: Times | null;
   readonly faults: readonly FaultFigures[];
   readonly deaths: DeathFigures;
+  /** How the workers ended that died, and how often. */
+  readonly endings: Readonly<Record<string, number>>;
+  /** The most memory that the drill itself has had, in bytes: its checker must not grow with the requests. */
+  readonly memoryBytes: number;
   /** With 95 % confidence no more often than this per kill, where none was seen in so many. */
   readonly ruleOfThree: number | null;
   readonly trouble: string | null;
@@ -80,14 +86,14 @@ const timesOf = (values: readonly (number | null)[]): Times | null => {
 export function describeDrill(result: DrillResult): Report {
   const { plan, tally, faults, seconds, kills, nodes, balancers, copies } = result;
   const reports = faults.flatMap((fault) => fault.reports);
-  const { notes, evidence, latency, isWhole: _, ...counts } = tally as typeof tally & { readonly isWhole: boolean };
+  const { notes, evidence, latency, unacknowledged, isWhole: _, ...counts } = tally;
   const workers = faults.filter(({ kind }) => kind === 'kill' || kind === 'double');
   return {
     passed: isPassed(result),
     seed: plan.seed,
     machine: { node: process.version, processors: cpus().length, platform: `${process.platform} ${process.arch}` },
     cluster: { nodes, balancers, copies, app: plan.app },
-    load: { sessions: plan.sessions, connections: plan.connections },
+    load: { sessions: plan.sessions, connections: plan.connections, rate: plan.rate },
     seconds,
     kills,
     killsWanted: plan.kills,
@@ -95,7 +101,7 @@ export function describeDrill(result: DrillResult): Report {
     latencyMs: latency.summary(),
     ...counts,
     firstSuccessMs: timesOf(workers.map(({ firstSuccessMs }) => firstSuccessMs)),
-    faults: faultKinds.flatMap((kind) => describeKind(kind, faults)),
+    faults: faultKinds.flatMap((kind) => describeKind(kind, result)),
     deaths: {
       detected: timesOf(reports.map(({ detectedMs }) => detectedMs)),
       published: timesOf(reports.map(({ report }) => report.publishedMs)),
@@ -104,6 +110,8 @@ export function describeDrill(result: DrillResult): Report {
       copies: timesOf(reports.map(({ report }) => report.copiesAfterMs)),
       back: timesOf(reports.map(({ report }) => report.backAfterMs)),
     },
+    endings: countEndings(reports.map(({ report }) => report.how)),
+    memoryBytes: process.resourceUsage().maxRSS * 1024,
     ruleOfThree: kills > 0 ? 3 / kills : null,
     trouble: result.trouble,
     notes,
@@ -111,7 +119,13 @@ export function describeDrill(result: DrillResult): Report {
   };
 }
 
-function describeKind(kind: FaultKind, faults: readonly FaultRecord[]): readonly FaultFigures[] {
+function countEndings(how: readonly string[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const one of how) counts[one] = (counts[one] ?? 0) + 1;
+  return counts;
+}
+
+function describeKind(kind: FaultKind, { faults, tally }: DrillResult): readonly FaultFigures[] {
   const own = faults.filter((fault) => fault.kind === kind);
   if (own.length === 0) return [];
   return [
@@ -121,6 +135,7 @@ function describeKind(kind: FaultKind, faults: readonly FaultRecord[]): readonly
       kills: own.reduce((sum, { kills }) => sum + kills, 0),
       firstSuccess: timesOf(own.map(({ firstSuccessMs }) => firstSuccessMs)),
       settled: timesOf(own.map(({ settledMs }) => settledMs)),
+      unacknowledged: tally.unacknowledged.get(kind) ?? { unknown: 0, ran: 0, refused: 0 },
     },
   ];
 }
@@ -156,12 +171,14 @@ const countRows = (report: Report): readonly Row[] => [
 ];
 
 const faultRows = (report: Report): readonly Row[] =>
-  report.faults.map(({ kind, faults, kills, firstSuccess, settled }) => [
+  report.faults.map(({ kind, faults, kills, firstSuccess, settled, unacknowledged }) => [
     faultMeanings[kind],
     whole(faults),
     whole(kills),
     ...times(firstSuccess),
     ms(settled?.p50 ?? 0),
+    whole(unacknowledged.unknown),
+    whole(unacknowledged.ran),
   ]);
 
 const deathRows = ({ deaths }: Report): readonly Row[] =>
@@ -190,9 +207,27 @@ function verdict(report: Report): string {
 }
 
 const about = ({ cluster, load, seconds, seed, machine }: Report): string =>
-  `${cluster.nodes} nodes, ${cluster.balancers} balancers, ${cluster.copies} copies; ${load.sessions} sessions over ${load.connections} connections; ${seconds.toFixed(0)} s; seed ${seed}; Node ${machine.node}, ${machine.processors} processors, ${machine.platform}`;
+  `${cluster.nodes} nodes, ${cluster.balancers} balancers, ${cluster.copies} copies; ${load.sessions} sessions over ${load.connections} connections, at most ${load.rate} requests/s; ${seconds.toFixed(0)} s; seed ${seed}; Node ${machine.node}, ${machine.processors} processors, ${machine.platform}`;
 
-const faultHead = ['fault', 'faults', 'kills', 'first success p50', 'p99', 'max', 'settled p50'];
+const endingLine = ({ endings }: Report): string => {
+  const parts = Object.entries(endings).sort(([, a], [, b]) => b - a);
+  return `how the workers ended: ${parts.map(([how, count]) => `${how} ${whole(count)}`).join(' · ') || 'none did'}`;
+};
+
+const memoryLine = ({ memoryBytes, sessions }: Report): string =>
+  `the drill itself needed ${whole(memoryBytes / 1_048_576)} MiB at most, for ${whole(sessions)} sessions and their histories`;
+
+const faultHead = [
+  'fault',
+  'faults',
+  'kills',
+  'first success p50',
+  'p99',
+  'max',
+  'settled p50',
+  'unknown',
+  'ran, no answer',
+];
 const deathHead = ['of every worker that died, ms', 'p50', 'p99', 'max'];
 
 /** For people, on a terminal. */
@@ -212,6 +247,9 @@ export function formatReport(report: Report): string {
     ...block([faultHead, ...faultRows(report)]),
     '',
     ...block([deathHead, ...deathRows(report)]),
+    '',
+    endingLine(report),
+    memoryLine(report),
     ...(report.notes.length > 0 ? ['', ...report.notes.map((note) => `  ! ${note}`)] : []),
     ...report.evidence.slice(0, 3).map((evidence) => `  ! ${JSON.stringify(evidence)}`),
     '',
@@ -239,6 +277,8 @@ Milliseconds from the fault to the first success of one of its users:
 ${table(faultHead, faultRows(report))}
 
 ${table(deathHead, deathRows(report))}
+
+${endingLine(report)}. ${memoryLine(report)}.
 ${notes}`;
 }
 

@@ -23,6 +23,8 @@ export interface DrillPlan {
   readonly rate: number;
   readonly paths: readonly string[];
   readonly faults: readonly FaultKind[];
+  /** Which fault is not made and why, for the report; null: all that were asked for. */
+  readonly unmade: string | null;
 }
 
 export interface DrillResult {
@@ -93,6 +95,7 @@ export async function runDrill(plan: DrillPlan, watcher: Watcher, signal: AbortS
     await load.end();
     client.close();
     if (missing.length > 0) tally.note(`not made, for want of the command: ${missing.join(', ')}`);
+    if (plan.unmade !== null) tally.note(plan.unmade);
     const counts = { nodes: nodes.length, balancers: balancers.length, copies };
     return { plan, tally, faults, seconds: secondsOf(), kills: killsOf(), ...counts, trouble };
   } finally {

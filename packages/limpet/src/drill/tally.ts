@@ -1,6 +1,7 @@
 import { unreachable } from '@limpet/core';
 import type { Anomaly } from './anomaly.ts';
-import type { Entry } from './history.ts';
+import type { FaultKind } from './faults.ts';
+import type { Ending, Entry } from './history.ts';
 import { Samples } from './samples.ts';
 
 /** Notes and proofs kept; the counts go on. */
@@ -44,8 +45,30 @@ export class Tally {
   checked = 0;
   sessions = 0;
   readonly latency = new Samples();
+  /** Writes that were not acknowledged, by how they ended and the fault made last. */
+  readonly unacknowledged = new Map<FaultKind | 'none', Record<'unknown' | 'ran' | 'refused', number>>();
+  #fault: FaultKind | 'none' = 'none';
   readonly notes: string[] = [];
   readonly evidence: Evidence[] = [];
+
+  /** From now on this is the fault made last. */
+  begin(fault: FaultKind): void {
+    this.#fault = fault;
+  }
+
+  /** A write has ended. */
+  wrote({ kind }: Ending): void {
+    if (kind === 'answered') {
+      this.acknowledged += 1;
+      return;
+    }
+    if (kind === 'refused') this.refused += 1;
+    else if (kind === 'ran') this.executed += 1;
+    else this.unknown += 1;
+    const counts = this.unacknowledged.get(this.#fault) ?? { unknown: 0, ran: 0, refused: 0 };
+    counts[kind] += 1;
+    this.unacknowledged.set(this.#fault, counts);
+  }
 
   note(text: string): void {
     if (this.notes.length < notesMax) this.notes.push(text);

@@ -145,10 +145,7 @@ export class Visit {
       tally.note(what);
       return;
     }
-    if (ending.kind === 'answered') tally.acknowledged += 1;
-    else if (ending.kind === 'refused') tally.refused += 1;
-    else if (ending.kind === 'ran') tally.executed += 1;
-    else tally.unknown += 1;
+    tally.wrote(ending);
     const isExpected =
       reply.kind === 'answer'
         ? reply.status === 200 || reply.outcome !== null
