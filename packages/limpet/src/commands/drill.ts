@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { resolveAppFile } from '../app-file.ts';
 import type { Call, Command, CommandFlag } from '../command.ts';
-import { type FaultKind, faultKinds, faultMeanings } from '../drill/faults.ts';
+import { type FaultKind, faultKinds, faultMeanings } from '../drill/fault-kinds.ts';
 import { flagOf, type OptionName } from '../options.ts';
 import { loadSettings } from '../resolve-options.ts';
 import { didYouMean } from '../suggest.ts';

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
-import { type FaultKind, type FaultRecord, faultKinds, faultMeanings } from './faults.ts';
+import { type FaultKind, faultKinds, faultMeanings } from './fault-kinds.ts';
+import type { FaultRecord } from './faults.ts';
 import { type DrillResult, isPassed } from './run.ts';
 import { Samples, type Times } from './samples.ts';
 

@@ -1,6 +1,6 @@
 import { unreachable } from '@limpet/core';
 import type { Anomaly } from './anomaly.ts';
-import type { FaultKind } from './faults.ts';
+import type { FaultKind } from './fault-kinds.ts';
 import type { Ending, Entry } from './history.ts';
 import { Samples } from './samples.ts';
 
