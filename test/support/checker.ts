@@ -1,15 +1,20 @@
+import { emptyHistory, type Happening, type History, stepHistory } from '../../packages/demo/src/load/history.ts';
 import type { Answer } from './client.ts';
 
-/**
- * What one session's counter may be, by what was acknowledged: at least every acknowledged write, at most those and the ones
- * whose outcome nobody could know.
- */
+const answered = (effect: 'add' | 'read', answer: Answer): Happening => ({
+  kind: 'answered',
+  effect,
+  marker: null,
+  counter: Number(answer.json().count),
+  node: null,
+});
+
+/** One session of the counter app: every answer is held against what was acknowledged, and what failed is counted. */
 export class CounterCheck {
-  #least = 0;
-  #most = 0;
+  #history: History = emptyHistory;
   lost = 0;
   doubled = 0;
-  /** Writes of which Limpet said `unknown`, or whose connection broke. */
+  /** Writes of which Limpet said `unknown` or `executed`, or whose connection broke. */
   unknown = 0;
   /** Writes refused as `not-executed`. */
   refused = 0;
@@ -21,20 +26,16 @@ export class CounterCheck {
   /** An answer to a write that adds one. `null`: the connection broke. */
   wrote(answer: Answer | null): void {
     if (answer?.status === 200) {
-      this.#least += 1;
-      this.#most += 1;
-      this.#compare(Number(answer.json().count), 'POST');
+      this.#take(answered('add', answer), 'POST');
     } else if (answer?.outcome === 'executed') {
-      // It ran and its answer is lost: it must be in the count.
       this.unknown += 1;
-      this.#least += 1;
-      this.#most += 1;
+      this.#take({ kind: 'ran', effect: 'add' }, 'POST');
     } else if (answer?.outcome === 'not-executed') {
       this.refused += 1;
       this.#note(`POST refused: ${answer.status}`);
     } else {
       this.unknown += 1;
-      this.#most += 1;
+      this.#take({ kind: 'uncertain', effect: 'add' }, 'POST');
       if (answer?.outcome === 'unknown') return;
       this.failedWrites += 1;
       this.#note(`POST failed: ${answer ? `${answer.status} ${answer.body.slice(0, 80)}` : 'connection'}`);
@@ -43,34 +44,27 @@ export class CounterCheck {
 
   /** An answer to a read of the counter. `null`: the connection broke. */
   read(answer: Answer | null): void {
-    if (answer?.status !== 200) {
-      this.failedReads += 1;
-      this.#note(`GET failed: ${answer ? `${answer.status} ${answer.outcome}` : 'connection'}`);
+    if (answer?.status === 200) {
+      this.#take(answered('read', answer), 'GET');
       return;
     }
-    this.#compare(Number(answer.json().count), 'GET');
+    this.failedReads += 1;
+    this.#note(`GET failed: ${answer ? `${answer.status} ${answer.outcome}` : 'connection'}`);
   }
 
   /** How many writes it has seen acknowledged, at least. */
   get acknowledged(): number {
-    return this.#least;
+    return this.#history.least;
   }
 
-  #compare(count: number, what: string): void {
-    if (count < this.#least) {
-      this.lost += this.#least - count;
-      this.#note(`${what} says ${count}, acknowledged were ${this.#least}`);
-      // A loss is counted once: the range moves down to what was seen.
-      this.#most -= this.#least - count;
-      this.#least = count;
-    } else if (count > this.#most) {
-      this.doubled += count - this.#most;
-      this.#note(`${what} says ${count}, at most ${this.#most} were written`);
-      this.#least = count;
-      this.#most = count;
-    } else {
-      // What was shown is acknowledged. A write of unknown outcome may still come: the upper end stays.
-      this.#least = count;
+  #take(happening: Happening, what: string): void {
+    const { least, most } = this.#history;
+    const { history, findings } = stepHistory(this.#history, happening);
+    this.#history = history;
+    for (const finding of findings) {
+      if (finding.kind === 'moved') continue;
+      this[finding.kind] += finding.adds;
+      this.#note(`${what} says ${history.least}, before it were ${least} to ${most}`);
     }
   }
 

@@ -13,11 +13,14 @@ test('classify: a counter in a 2xx: answered', () => {
   });
 });
 
-test('classify: unknown, executed or gone: uncertain', () => {
+test('classify: executed: it ran', () => {
+  expect(classifyAnswer('add', { status: 502, body: '', outcome: 'executed' })).toEqual({ kind: 'ran', effect: 'add' });
+});
+
+test('classify: unknown or gone: uncertain', () => {
   for (const [status, outcome] of [
     [502, 'unknown'],
     [504, 'unknown'],
-    [502, 'executed'],
     [409, 'gone'],
   ] as const)
     expect(classifyAnswer('add', { status, body: '', outcome })).toEqual({ kind: 'uncertain', effect: 'add' });

@@ -11,6 +11,7 @@ export interface Answer {
 export function classifyAnswer(effect: Effect, answer: Answer): Happening {
   if (answer.status >= 200 && answer.status < 300) return readCounter(effect, answer.body);
   if (answer.outcome === 'not-executed') return { kind: 'refused' };
+  if (answer.outcome === 'executed') return { kind: 'ran', effect };
   if (answer.outcome !== null || answer.status >= 500) return { kind: 'uncertain', effect };
   return { kind: 'refused' };
 }

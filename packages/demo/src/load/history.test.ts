@@ -27,6 +27,7 @@ const read = (counter: number, node = 'n1', marker: string | null = 'm'): Happen
 });
 const unknown: Happening = { kind: 'uncertain', effect: 'add' };
 const unknownRead: Happening = { kind: 'uncertain', effect: 'read' };
+const ran: Happening = { kind: 'ran', effect: 'add' };
 const refused: Happening = { kind: 'refused' };
 
 test('history: every addition answered in turn: nothing found', () => {
@@ -86,4 +87,9 @@ test('history: an unknown outcome before the first answer: the session may be th
   expect(check([unknown, add(1), read(1)])).toEqual([]);
   expect(check([unknown, add(2), read(2)])).toEqual([]);
   expect(check([unknown, add(3)])).toEqual([{ kind: 'doubled', adds: 1 }]);
+});
+
+test('history: an addition that ran without an answer: it must be there', () => {
+  expect(check([add(1), ran, read(2), add(3)])).toEqual([]);
+  expect(check([add(1), ran, read(1)])).toEqual([{ kind: 'lost', adds: 1, session: false }]);
 });

@@ -1,6 +1,7 @@
 /**
- * What one session was told, and whether that can be true. Pure: fed by the load command, and by recorded histories in
- * the tests. One request of a session is under way at a time.
+ * What one session with a counter was told, and whether that can be true. Pure: fed by the load command, by the loads of the
+ * tests, and by recorded histories. One request of a session is under way at a time. The failure drill knows every order in
+ * which its requests can have happened; this knows a least and a most, whatever a session goes through and however long.
  */
 
 export type Effect = 'add' | 'read';
@@ -14,8 +15,10 @@ export type Happening =
       readonly counter: number;
       readonly node: string | null;
     }
-  /** It may have run or not, or it ran and its answer is lost. */
+  /** It may have run or not. */
   | { readonly kind: 'uncertain'; readonly effect: Effect }
+  /** It ran, its answer is lost. */
+  | { readonly kind: 'ran'; readonly effect: Effect }
   /** Certain that nothing ran. */
   | { readonly kind: 'refused' };
 
@@ -54,6 +57,11 @@ export function stepHistory(history: History, happening: Happening): Step {
       return { history, findings: [] };
     case 'uncertain':
       return { history: happening.effect === 'add' ? { ...history, most: history.most + 1 } : history, findings: [] };
+    case 'ran': {
+      const { least, most } = history;
+      const after = happening.effect === 'add' ? { ...history, least: least + 1, most: most + 1 } : history;
+      return { history: after, findings: [] };
+    }
     case 'answered':
       return stepAnswered(history, happening);
   }
