@@ -38,6 +38,12 @@ const numbers = {
     most: 1_000_000,
     means: 'Ends after so many killed processes; 30. Fewer in the given time: exit code 1.',
   },
+  '--requests': {
+    byDefault: 0,
+    least: 0,
+    most: 1_000_000_000,
+    means: 'Goes on until so many requests were made, too; 0. Fewer in the given time: exit code 1.',
+  },
   '--seconds': { byDefault: 600, least: 1, most: 1_000_000, means: 'Ends after this time; 600.' },
   '--sessions': { byDefault: 200, least: 1, most: 100_000, means: 'Sessions at a time; 200.' },
   '--connections': {
@@ -101,7 +107,7 @@ export const drill: Command = {
     ['limpet drill', '30 kills against a tiny app'],
     ['limpet drill app.js --path / --path /cart', 'against your own, with two of its pages'],
     ['limpet drill --double --kills 40', 'two nodes at once, three copies'],
-    ['limpet drill --only kill --kills 1000 --seconds 1800 --report drill.md', 'a long run, kept'],
+    ['limpet drill --kills 1000 --requests 1000000 --seconds 2400 --report drill.md', 'a long run, kept'],
   ],
   async run(call) {
     const problems = [...call.problems];
@@ -114,6 +120,7 @@ export const drill: Command = {
     const plan = {
       seed,
       kills: call.flags.has('--seconds') && !call.flags.has('--kills') ? null : number('--kills'),
+      requests: number('--requests'),
       seconds: number('--seconds'),
       sessions: number('--sessions'),
       connections: number('--connections'),

@@ -45,6 +45,7 @@ export interface Report {
   readonly kills: number;
   /** As many were asked for, null: as many as the time allowed. */
   readonly killsWanted: number | null;
+  readonly requestsWanted: number;
   readonly requests: number;
   readonly requestsPerSecond: number;
   readonly latencyMs: Times | null;
@@ -98,6 +99,7 @@ export function describeDrill(result: DrillResult): Report {
     seconds,
     kills,
     killsWanted: plan.kills,
+    requestsWanted: plan.requests,
     requestsPerSecond: tally.requests / seconds,
     latencyMs: latency.summary(),
     ...counts,
@@ -196,9 +198,11 @@ const deathRows = ({ deaths }: Report): readonly Row[] =>
 
 function verdict(report: Report): string {
   if (report.trouble !== null) return `the drill could not be finished: ${report.trouble}`;
-  const { kills, killsWanted } = report;
+  const { kills, killsWanted, requests, requestsWanted } = report;
   if (killsWanted !== null && kills < killsWanted)
     return `NOT PASSED: only ${whole(kills)} of ${whole(killsWanted)} kills were made in the given time`;
+  if (requests < requestsWanted)
+    return `NOT PASSED: only ${whole(requests)} of ${whole(requestsWanted)} requests were made in the given time`;
   if (!report.passed) return 'NOT PASSED';
   const most =
     report.ruleOfThree === null

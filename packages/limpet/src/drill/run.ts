@@ -17,6 +17,8 @@ export interface DrillPlan {
   readonly seed: number;
   /** Ends after so many killed processes; null: by time only. */
   readonly kills: number | null;
+  /** Does not end before so many requests. */
+  readonly requests: number;
   /** Ends after so many seconds. */
   readonly seconds: number;
   readonly sessions: number;
@@ -81,7 +83,9 @@ export async function runDrill(plan: DrillPlan, watcher: Watcher, signal: AbortS
       const weights = plan.faults
         .filter((kind) => !missing.includes(kind))
         .map((kind) => [kind, Math.max(1, faultWeights[kind])] as const);
-      while (!signal.aborted && secondsOf() < plan.seconds && killsOf() < (plan.kills ?? Number.POSITIVE_INFINITY)) {
+      const isDone = (): boolean =>
+        killsOf() >= (plan.kills ?? Number.POSITIVE_INFINITY) && tally.requests >= plan.requests;
+      while (!signal.aborted && secondsOf() < plan.seconds && !isDone()) {
         const kind = random.weighed(weights);
         if (kind === null) throw new LimpetError('LIMPET_DRILL', { why: 'none of the faults asked for can be made' });
         const record = await makeFault(kind, scene);
@@ -114,8 +118,8 @@ async function findMissing(faults: readonly FaultKind[]): Promise<readonly Fault
   return missing;
 }
 
-/** Whether it has shown what it was to show: nothing lost, doubled or failed, and as many kills as were asked for. */
+/** Whether it has shown what it was to show: nothing lost, doubled or failed, and as many kills and requests as were asked for. */
 export const isPassed = ({ tally, trouble, kills, plan }: DrillResult): boolean =>
-  tally.isWhole && trouble === null && (plan.kills === null || kills >= plan.kills);
+  tally.isWhole && trouble === null && kills >= (plan.kills ?? 0) && tally.requests >= plan.requests;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
