@@ -39,6 +39,8 @@ export class Membership {
   readonly #done = new Set<string>();
   /** Addresses that were declared drained. */
   readonly #drained = new Set<string>();
+  /** Addresses of members that a former supervisor let go, and may have told to end. */
+  readonly #ending = new Set<string>();
   #settled = false;
   #whole = false;
   #firstReadyAt: number | null = null;
@@ -55,6 +57,10 @@ export class Membership {
     for (const id of adopt.ring) this.#known.add(id);
     // What is under way goes on, until the operator's wishes are told.
     for (const id of [...departing(adopt), ...adopt.leaving]) this.#out.add(id);
+    for (const id of adopt.leaving) {
+      const member = adopt.members[id];
+      if (member !== undefined) this.#ending.add(formatAddress(member));
+    }
   }
 
   /** The newest view published, or adopted; null before the first. */
@@ -176,7 +182,9 @@ export class Membership {
   /** A leaving member that is wanted again, and was not told to end, joins as it is. */
   #takeBack(view: View, id: NodeId): void {
     const member = view.members[id];
-    if (member === undefined || !this.#isWanted(id) || this.#drained.has(formatAddress(member))) return;
+    if (member === undefined || !this.#isWanted(id)) return;
+    const address = formatAddress(member);
+    if (this.#drained.has(address) || this.#ending.has(address)) return;
     this.#candidates.set(id, { incarnation: member.incarnation, weight: member.weight });
   }
 

@@ -92,9 +92,10 @@ export async function startWorker(run: Run): Promise<void> {
   const notes: string[] = [];
   let ready = false;
   const sendReady = (): void => void control.send({ kind: 'ready', notes });
-  // Not heard between two supervisors: every one is told when it welcomes this worker.
+  // Not heard between two supervisors: every one is told when it welcomes this worker. One that was told to end by a
+  // former supervisor is ready for nothing: it must not join.
   control.onWelcome(() => {
-    if (ready) sendReady();
+    if (ready && !stopper.stopping) sendReady();
   });
   patchListen({
     door,

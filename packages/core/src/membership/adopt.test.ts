@@ -83,6 +83,18 @@ test('adoption: one is leaving: it is declared drained again, and may have ended
   expect(told(membership.step(left(n2), 0))).toEqual(['n1,n3']);
 });
 
+test('adoption: one is leaving and wanted again: it may have been told to end, so it does not come back as it is', () => {
+  const before = settledWith(three);
+  before.step(drain(n2), 0);
+  reportAll(before);
+  const membership = adopting(before.view);
+  membership.step({ kind: 'adopted', dead: [] }, 0);
+  expect(told(membership.step(undrain(n2), 0))).toEqual([]);
+  expect(told(reportAll(membership))).toEqual(['drained n2.1', 'settled, not whole']);
+  expect(told(membership.step(left(n2), 0))).toEqual(['n1,n3']);
+  expect(told(membership.step(ready(n2, 2), 0))).toEqual(['n1,n3 → n1,n2,n3']);
+});
+
 test('adoption: with fewer nodes wanted: the others are drained', () => {
   const membership = adopting(settledWith(three).view, [n1, n2]);
   membership.step({ kind: 'adopted', dead: [] }, 0);
