@@ -47,7 +47,7 @@ export class Keeper {
     const { world, process, node, incarnation } = worker;
     this.thread = new Thread(`${process.name} keeper`, process, false);
     const { idleMs, deadlineMs } = world.settings;
-    this.machine = new CopyMachine({ self: node, rank: world.rank, idleMs, deadlineMs });
+    this.machine = new CopyMachine({ self: node, rank: world.rank, idleMs, deadlineMs, bounds: world.bounds });
     this.inbox = new Pipe(world.network, this.thread, (message) => this.step({ kind: 'own', message }));
     this.#control = new Redialled(world.network, this.thread, () => world.supervisorPort(), {
       open: (send) => {
@@ -87,8 +87,9 @@ export class Keeper {
   }
 
   step(event: CopyEvent): void {
-    const { world } = this.#worker;
+    const { world, address } = this.#worker;
     for (const effect of this.machine.step(event, world.scheduler.nowMs + epochMs)) this.#perform(effect);
+    world.watch.bounded(`${address}k`, this.machine.kept);
   }
 
   #perform(effect: CopyEffect): void {

@@ -269,7 +269,8 @@ export class Exchange {
     const { session, ask } = this.wire;
     if (session === null || ask.kind !== 'destroy') return null;
     const ended = this.worker.engine.record(session);
-    return ended?.deleted ? { id: session, version: ended.mark.version } : null;
+    const version = this.worker.world.watch.endedBy(session) ?? ended?.mark.version ?? 0;
+    return ended?.deleted ? { id: session, version } : null;
   }
 
   #reach(answer: Uint8Array | null): Verdict | Promise<Verdict> {

@@ -1,3 +1,4 @@
+import type { Bounds } from '@limpet/core';
 import type { Dice } from './dice.ts';
 import type { Weather } from './network.ts';
 
@@ -22,7 +23,22 @@ export interface Settings {
   readonly mayLose: boolean;
   /** Messages are copied on their way: slower, and a machine that changes what it was sent is found. */
   readonly copiesMessages: boolean;
+  /** What grows with traffic is bounded by `tightBounds`. */
+  readonly isTight: boolean;
 }
+
+/** Bounds that a short run reaches. The log still holds more requests than can be made while one is retried. */
+export const tightBounds: Bounds = {
+  logEntriesMax: 40,
+  logAnswerBytesMax: 500,
+  tombstonesMax: 2,
+  earlyMessagesMax: 3,
+  unknownIdsMax: 1,
+  offersMax: 6,
+  quietClaimsMax: 1,
+  freshMax: 2,
+  bulkMax: 1,
+};
 
 /** A limit in milliseconds that no world reaches. */
 export const never = 1e9;
@@ -52,5 +68,6 @@ export function drawSettings(seed: number, ticks: number, dice: Dice): Settings 
     faultEveryMs: dice.pick([60, 150, 300, 600]),
     mayLose: copies === 1 || dice.chance(0.1),
     copiesMessages: seed % 16 === 0,
+    isTight: dice.chance(0.12),
   };
 }

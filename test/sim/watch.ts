@@ -1,5 +1,6 @@
 import {
   assign,
+  type Bounds,
   type CopyMachine,
   compareViews,
   type Death,
@@ -8,6 +9,7 @@ import {
   formatAddress,
   formatViewNumber,
   isIdempotent,
+  type Kept,
   type NodeId,
   type RequestId,
   type SessionId,
@@ -15,6 +17,7 @@ import {
   type ToOwnKeeper,
   type View,
   type ViewNumber,
+  type WorkingRecord,
 } from '@limpet/core';
 import { epochMs } from './host.ts';
 import type { WireRequest } from './wire.ts';
@@ -39,6 +42,8 @@ export class Watch {
   /** The version that a worker's app has last given its own keeper, by address and session: on its way it is in neither. */
   readonly #handedDown = new Map<string, number>();
   readonly #toldUse = new Map<string, number>();
+  readonly #endedBy = new Map<SessionId, number>();
+  readonly #reached = new Set<keyof Bounds>();
   readonly sessions = new Set<SessionId>();
   /** The highest version of each session that a response has shown. */
   readonly shown = new Map<SessionId, number>();
@@ -71,7 +76,9 @@ export class Watch {
         return;
       case 'write':
         this.#tells(from, message.id, message.commit.at);
+        this.#checkLog(from, this.#world.workers.get(from)?.engine.record(message.id));
         this.#commits(from, message.id, message.view);
+        if (message.commit.destroy) this.#endedBy.set(message.id, message.mark.version);
         this.#notes(message.id, message.view, message.mark.version);
         if (message.buried !== null && message.commit.bury !== null)
           this.#notes(message.commit.bury, message.view, message.buried.version);
@@ -88,6 +95,30 @@ export class Watch {
       default:
         return;
     }
+  }
+
+  /** 12: of what there is at one side of a member. Ended sessions may be more for a while: see `forgotten`. */
+  bounded(by: string, { tombstonesMax: _, ...kept }: Kept): void {
+    for (const [name, count] of Object.entries(kept)) this.#checkBound(by, name as keyof Bounds, count);
+  }
+
+  /** 12: at rest every copy has buried what has ended, so nothing keeps a member above its bound. */
+  forgotten(by: string, { tombstonesMax }: Kept): void {
+    if (tombstonesMax !== undefined) this.#checkBound(by, 'tombstonesMax', tombstonesMax);
+  }
+
+  #checkLog(by: string, record: WorkingRecord | null | undefined): void {
+    if (record === null || record === undefined) return;
+    this.#checkBound(by, 'logEntriesMax', record.log.size);
+    this.#checkBound(by, 'logAnswerBytesMax', record.answerBytes);
+  }
+
+  #checkBound(by: string, name: keyof Bounds, count: number): void {
+    const most = this.#world.bounds[name];
+    if (count > most) this.#fail(12, `${by} has ${count} where ${name} is ${most}`);
+    if (count < most || this.#reached.has(name)) return;
+    this.#reached.add(name);
+    this.#world.count(`reached: ${name}`);
   }
 
   #tells(by: string, id: SessionId, usedAt: number): void {
@@ -119,8 +150,17 @@ export class Watch {
     const { id, view, version } = message;
     const sent = this.#sent.get(`${id} ${formatViewNumber(view)}`) ?? 0;
     if (version > sent) this.#fail(4, `${by} acknowledges version ${version} of ${id}, its primary has sent ${sent}`);
+    this.#checkLog(`${by}k`, machine.held(id));
     const held = machine.held(id)?.mark.version ?? 0;
     if (held < version) this.#fail(4, `${by} acknowledges version ${version} of ${id} and holds ${held}`);
+  }
+
+  /**
+   * The version that ended the session, which is all that a sign-out shows of it: a `regenerate` that was under way beside
+   * it may have added to its tombstone. Null when no sign-out has ended it.
+   */
+  endedBy(id: SessionId): number | null {
+    return this.#endedBy.get(id) ?? null;
   }
 
   /** 10: where nothing has run, nothing is told as executed. */
@@ -225,6 +265,8 @@ export class Watch {
       // Further on than this worker: its duties are those of another view.
       if (theirs === null || compareViews(theirs, view) > 0) continue;
       const held = other.keeper.machine.held(id)?.mark.version ?? 0;
+      // It had acknowledged the tombstone before it forgot it: above their bound each side forgets the oldest by itself.
+      if (held === 0 && worker.engine.record(id)?.deleted && this.#world.settings.isTight) continue;
       if (held < version)
         this.#fail(5, `${worker.address} lets out version ${version} of ${id}, ${node} holds ${held}`);
     }

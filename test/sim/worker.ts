@@ -67,7 +67,10 @@ export class Worker implements WorkerSide {
     this.incarnation = incarnation;
     this.address = formatAddress({ id: node, incarnation });
     this.thread = new Thread(`${process.name} app`, process, true);
-    this.fromKeeper = new Pipe(world.network, this.thread, (message) => this.engine.receivedOwn(message));
+    this.fromKeeper = new Pipe(world.network, this.thread, (message) => {
+      this.engine.receivedOwn(message);
+      world.watch.bounded(this.address, this.engine.kept);
+    });
     this.keeper = new Keeper(this);
     const { settings, rank, macKey } = world;
     const mint = createMint(
@@ -94,6 +97,7 @@ export class Worker implements WorkerSide {
           idleMs: settings.idleMs,
           absoluteMs: settings.absoluteMs,
           keyLifeMs: settings.absoluteMs,
+          bounds: world.bounds,
           now: () => world.scheduler.nowMs + epochMs,
           send: (to, message) => this.#send(to, message),
           own: (message) => {
@@ -111,7 +115,7 @@ export class Worker implements WorkerSide {
     this.#control = new Redialled(world.network, this.thread, () => world.supervisorPort(), {
       open: (send) => {
         send(hello('app', { name: node, incarnation }, this.engine.view));
-        send({ kind: 'ready', notes: [] });
+        if (!this.isStopping) send({ kind: 'ready', notes: [] });
       },
       message: (message) => this.#told(message),
       close: () => {},
@@ -200,6 +204,7 @@ export class Worker implements WorkerSide {
           message: (message) => {
             world.log.line(this.address, () => `← ${member.id} ${spell(message)}`);
             this.engine.received(member.id, message);
+            world.watch.bounded(this.address, this.engine.kept);
           },
           close: () => {
             world.log.line(this.address, `link to ${target} down`);

@@ -1,4 +1,6 @@
 import {
+  type Bounds,
+  bounds,
   createPlacementRank,
   createRank,
   type Death,
@@ -26,7 +28,7 @@ import { Log } from './log.ts';
 import { Network } from './network.ts';
 import { Process } from './process.ts';
 import { Scheduler, type Thread } from './scheduler.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, tightBounds } from './settings.ts';
 import { Supervisor } from './supervisor.ts';
 import { Watch } from './watch.ts';
 import { Worker } from './worker.ts';
@@ -50,6 +52,7 @@ export class World {
   readonly placementRank: PlacementRank;
   readonly macKey: SipKey;
   readonly welcome: Welcome;
+  readonly bounds: Bounds;
   readonly replayable = parseReplayables(['POST /declared']);
   /** Every incarnation there ever was. */
   readonly workers = new Map<string, Worker>();
@@ -68,6 +71,7 @@ export class World {
 
   constructor(settings: Settings, keepsLog: boolean) {
     this.settings = settings;
+    this.bounds = settings.isTight ? tightBounds : bounds;
     this.dice = new Dice(settings.seed, 1);
     this.#ids = new Dice(settings.seed, 2);
     this.network = new Network(this.scheduler, new Dice(settings.seed, 3), settings.weather);

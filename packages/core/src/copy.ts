@@ -1,6 +1,8 @@
 import { assign } from './assignment.ts';
+import { type Bounds, bounds, type Kept } from './bounds.ts';
 import { Copies, type Copy } from './copy/copies.ts';
 import type { CopyEffect, CopyEvent } from './copy/events.ts';
+import { addOffer, offerBatch } from './copy/offers.ts';
 import type { NodeId, SessionId } from './ids.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
@@ -23,10 +25,6 @@ import { mayLosePrimaries } from './view-history.ts';
 
 export type { CopyEffect, CopyEvent } from './copy/events.ts';
 
-/** Messages of a view that has not come yet are held (P3); more than this and the link is cut, so that its far end starts over. */
-export const heldMessagesMax = 50_000;
-/** Ids per offer message. */
-export const offerBatch = 256;
 /** Unconfirmed copies are offered again this often, in milliseconds (P6). */
 export const offerAgainMs = 5_000;
 
@@ -55,10 +53,14 @@ export class CopyMachine {
   #offeredAtMs = 0;
   #effects: CopyEffect[] = [];
 
-  constructor(options: Lifetimes & { readonly self: NodeId; readonly rank: Rank }) {
+  readonly #bounds: Bounds;
+
+  /** `bounds`: those of every member when absent. */
+  constructor(options: Lifetimes & { readonly self: NodeId; readonly rank: Rank; readonly bounds?: Bounds }) {
     this.#self = options.self;
     this.#rank = options.rank;
-    this.#copies = new Copies(options);
+    this.#bounds = options.bounds ?? bounds;
+    this.#copies = new Copies({ ...options, bounds: this.#bounds });
   }
 
   /** Sessions held as copies, tombstones left out; counted now. */
@@ -101,6 +103,16 @@ export class CopyMachine {
   /** Copies that the current view made this member primary of. */
   get promoted(): number {
     return this.#copies.promoted;
+  }
+
+  /** How near it is to its bounds. For whoever watches. */
+  get kept(): Kept {
+    return { earlyMessagesMax: this.#early, tombstonesMax: this.#copies.tombstones };
+  }
+
+  /** Messages held for a view that has not come, those of the own app loop left out: they are not more than its sessions. */
+  get #early(): number {
+    return this.#future.reduce((count, { from }) => count + (from === null ? 0 : 1), 0);
   }
 
   get view(): View | null {
@@ -208,9 +220,10 @@ export class CopyMachine {
   }
 
   #hold(from: NodeId | null, message: (ToCopySide | ToOwnKeeper) & { readonly view: ViewNumber }): void {
-    if (this.#future.length >= heldMessagesMax) {
+    // Too many from others: the link is cut, so that its far end starts over. The own app loop says each thing once only.
+    if (from !== null && this.#early >= this.#bounds.earlyMessagesMax) {
       this.#future = this.#future.filter((held) => held.from !== from);
-      if (from !== null) this.#effects.push({ kind: 'cut', member: from });
+      this.#effects.push({ kind: 'cut', member: from });
       return;
     }
     this.#future.push({ from, message, view: message.view });
@@ -252,12 +265,12 @@ export class CopyMachine {
       return;
     }
     const current = copy ?? this.#copies.put(id, emptyRecord(id), view);
-    applyCommit(current.record, message.mark, message.commit, message.keptFrom);
+    applyCommit(current.record, message.mark, message.commit, message.keptFrom, this.#bounds);
     const { bury } = message.commit;
     if (bury !== null && message.buried !== null) {
       const old = this.#copies.advance(bury) ?? this.#copies.put(bury, emptyRecord(bury), view);
       const isWhole = old.record.mark.version === message.buried.version - 1;
-      buryUnder(old.record, message.buried, message.commit, message.keptFrom);
+      buryUnder(old.record, message.buried, message.commit, message.keptFrom, this.#bounds);
       // Dead at once, whatever was here of it; but its request log is only in the record that is on its way (P2).
       if (isWhole) this.#keep(from, bury, old, view);
       else this.#answer(from, { kind: 'need', id: bury, view: numberOf(view) });
@@ -346,11 +359,7 @@ export class CopyMachine {
         break;
       }
       const copy = this.#copies.advance(next.value);
-      if (copy !== undefined && !copy.confirmed && copy.primary !== null) {
-        const batch = offers.get(copy.primary);
-        if (batch === undefined) offers.set(copy.primary, [next.value]);
-        else batch.push(next.value);
-      }
+      if (copy !== undefined && !copy.confirmed) addOffer(offers, copy.primary, next.value);
     }
     for (const [primary, ids] of offers) this.#offer(primary, ids);
     if (this.#sweep !== null) this.#effects.push({ kind: 'more' });
@@ -371,13 +380,7 @@ export class CopyMachine {
     if (this.#sweep !== null || this.#nowMs - this.#offeredAtMs < offerAgainMs) return;
     this.#offeredAtMs = this.#nowMs;
     const offers = new Map<NodeId, SessionId[]>();
-    for (const id of this.#copies.unconfirmed) {
-      const primary = this.#copies.get(id)?.primary;
-      if (primary === undefined || primary === null) continue;
-      const batch = offers.get(primary);
-      if (batch === undefined) offers.set(primary, [id]);
-      else if (batch.length < offerBatch * 8) batch.push(id);
-    }
+    for (const id of this.#copies.unconfirmed) addOffer(offers, this.#copies.get(id)?.primary ?? null, id);
     for (const [primary, ids] of offers) this.#offer(primary, ids);
   }
 

@@ -1,5 +1,6 @@
 export * from './adoption.ts';
 export * from './assignment.ts';
+export * from './bounds.ts';
 export * from './cookie.ts';
 export * from './copy.ts';
 export * from './errors.ts';

@@ -24,6 +24,3 @@ export const logKeptMs = ({ deadlineMs }: Lifetimes): number => Math.max(logKept
  */
 export const tombstoneKeptMs = (lifetimes: Lifetimes): number =>
   Math.max(lifetimes.idleMs + 2 * touchGraceMs(lifetimes), logKeptMs(lifetimes));
-
-/** Ended sessions remembered by each side of a member. Above it the oldest are forgotten before their time. */
-export const tombstonesMax = 100_000;

@@ -1,3 +1,4 @@
+import type { Kept } from './bounds.ts';
 import type { NodeId, RequestId, SessionId } from './ids.ts';
 import type { Commit, FromCopySide, FromOwnKeeper, Holding, LogEntry } from './messages.ts';
 import { advance } from './primary/advance.ts';
@@ -82,6 +83,18 @@ export class PrimaryMachine {
   /** The session as it is held here, its tombstone too; null when it is not. For whoever watches: nothing is brought up to date. */
   held(id: SessionId): WorkingRecord | null {
     return this.#state.entries.get(id)?.record ?? null;
+  }
+
+  /** How near it is to its bounds. For whoever watches. */
+  get kept(): Kept {
+    const { future, unknown, offers, quietClaims, tombstones } = this.#state;
+    return {
+      earlyMessagesMax: future.filter(({ message }) => message.kind !== 'demote').length,
+      unknownIdsMax: unknown.size,
+      offersMax: offers.size,
+      quietClaimsMax: quietClaims.size,
+      tombstonesMax: tombstones.size,
+    };
   }
 
   /** Whether this member is primary of the session in its own view (P1). */

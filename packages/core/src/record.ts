@@ -1,15 +1,10 @@
+import { type Bounds, bounds } from './bounds.ts';
 import type { RequestId, SessionId } from './ids.ts';
 import { type KeptAnswers, keep } from './kept.ts';
 import type { Commit, Encoded, LogEntry, Mark, SessionRecord } from './messages.ts';
 import { compareViews } from './view.ts';
 
-/** At most this many requests per session are remembered; the oldest go first. */
-export const logEntriesMax = 2_000;
-/**
- * Bytes of undelivered answers that one session's log keeps; above it the oldest lose their answers, not their ids: a
- * retry is then told `executed`. Room for four of the largest.
- */
-export const logAnswerBytesMax = 256 * 1024;
+type LogBounds = Pick<Bounds, 'logEntriesMax' | 'logAnswerBytesMax'>;
 
 /** A session as a member holds it: the shape of SessionRecord, changed in place by `applyCommit` only. */
 export interface WorkingRecord {
@@ -85,7 +80,13 @@ export const snapshotWithoutLog = (record: WorkingRecord): SessionRecord =>
  * Makes `mark` out of the version before it. The same function on primary and copy: equal inputs, equal records.
  * `keptFrom`: requests logged before that are forgotten.
  */
-export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit, keptFrom: number): void {
+export function applyCommit(
+  record: WorkingRecord,
+  mark: Mark,
+  commit: Commit,
+  keptFrom: number,
+  limits: LogBounds = bounds,
+): void {
   record.mark = mark;
   if (commit.create !== null) {
     record.createdAt = commit.create.createdAt;
@@ -99,7 +100,7 @@ export function applyCommit(record: WorkingRecord, mark: Mark, commit: Commit, k
     record.kept.clear();
   }
   touch(record, commit.at);
-  remember(record, mark.version, commit, keptFrom);
+  remember(record, mark.version, commit, keptFrom, limits);
 }
 
 /** Later news of a session's use; earlier news changes nothing. */
@@ -114,15 +115,21 @@ export function bury(record: WorkingRecord): void {
 }
 
 /** The tombstone that `commit.bury` makes of the old id: its log entry is kept under both ids (P15). */
-export function buryUnder(record: WorkingRecord, mark: Mark, commit: Commit, keptFrom: number): void {
+export function buryUnder(
+  record: WorkingRecord,
+  mark: Mark,
+  commit: Commit,
+  keptFrom: number,
+  limits: LogBounds = bounds,
+): void {
   record.mark = mark;
   if (record.expiresAt === 0 && commit.create !== null) record.expiresAt = commit.create.expiresAt;
   bury(record);
   touch(record, commit.at);
-  remember(record, mark.version, commit, keptFrom);
+  remember(record, mark.version, commit, keptFrom, limits);
 }
 
-function remember(record: WorkingRecord, version: number, commit: Commit, keptFrom: number): void {
+function remember(record: WorkingRecord, version: number, commit: Commit, keptFrom: number, limits: LogBounds): void {
   const { request, ordinal: commits, answer, at } = commit;
   // Set anew so that the map stays ordered by age: forgetting stops at the first entry that is young enough.
   forget(record, request);
@@ -133,16 +140,15 @@ function remember(record: WorkingRecord, version: number, commit: Commit, keptFr
     record.log.set(carried, { request: carried, state: 'carried', version, commits: 0, answer: null, at });
   }
   keep(record.kept, commit.kept, at);
-  forgetRequests(record, keptFrom);
-  if (record.answerBytes <= logAnswerBytesMax) return;
+  forgetRequests(record, keptFrom, limits);
   for (const id of record.log.keys()) {
-    if (record.answerBytes <= logAnswerBytesMax) return;
+    if (record.answerBytes <= limits.logAnswerBytesMax) return;
     dropAnswer(record, id);
   }
 }
 
 /** Drops what is older than any retry can be: else the log of an idle session would stay as long as the session. */
-export function forgetRequests(record: WorkingRecord, keptFrom: number): void {
+export function forgetRequests(record: WorkingRecord, keptFrom: number, { logEntriesMax }: LogBounds = bounds): void {
   for (const [id, entry] of record.log) {
     if (record.log.size <= logEntriesMax && entry.at >= keptFrom) return;
     forget(record, id);

@@ -1,9 +1,12 @@
 import {
+  type Bounds,
+  bounds,
   type Commit,
   type FromCopySide,
   type FromOwnKeeper,
   findKept,
   type Holding,
+  type Kept,
   type KeyName,
   keptBy,
   LimpetError,
@@ -16,7 +19,6 @@ import {
   type RequestId,
   type SavedSession,
   type SessionId,
-  type Settled,
   type ToCopySide,
   type ToOwnKeeper,
   type View,
@@ -26,6 +28,7 @@ import {
 import type { CommitInput, Engine, Held, Recalled, Verdict } from './engine.ts';
 import { HeldRecord } from './held-record.ts';
 import { UnheldIds } from './unheld-ids.ts';
+import { type Answer, verdictOf } from './verdict.ts';
 
 /** How often the machine is told the time, in milliseconds. */
 export const tickMs = 50;
@@ -60,9 +63,9 @@ export interface ReplicatedEngineOptions {
   readonly done: (view: ViewNumber) => void;
   /** A request has reached its deadline because these members have not answered. */
   readonly late: (what: 'opening' | 'commit', members: readonly NodeId[]) => void;
+  /** How much this loop keeps of what grows with traffic; those of the product when absent. */
+  readonly bounds?: Bounds;
 }
-
-type Answer = PrimaryEffect & { readonly kind: 'opened' | 'moved' | 'settled' };
 
 interface Wait {
   readonly untilMs: number;
@@ -98,7 +101,14 @@ export class ReplicatedEngine implements Engine {
   constructor(options: ReplicatedEngineOptions) {
     this.#options = options;
     const { node: self, incarnation, rank, idleMs, deadlineMs } = options;
-    this.#machine = new PrimaryMachine({ self, incarnation, rank, idleMs, deadlineMs });
+    this.#machine = new PrimaryMachine({
+      self,
+      incarnation,
+      rank,
+      idleMs,
+      deadlineMs,
+      bounds: options.bounds ?? bounds,
+    });
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
   }
@@ -138,6 +148,11 @@ export class ReplicatedEngine implements Engine {
   /** Sessions that requests asked for, with a genuine id, and that no member held: ended long ago, or lost. */
   get unheld(): number {
     return this.#unheld.count;
+  }
+
+  /** How near this loop is to its bounds. For whoever watches. */
+  get kept(): Kept {
+    return this.#machine.kept;
   }
 
   /** The session as this loop holds it, null when it does not. For whoever watches. */
@@ -377,11 +392,4 @@ export class ReplicatedEngine implements Engine {
     }
     this.#step({ kind: 'tick' });
   }
-}
-
-function verdictOf(answer: Answer | null): Verdict {
-  if (answer === null) return { kind: 'unknown', why: 'deadline' };
-  if (answer.kind !== 'settled') return { kind: 'unknown', why: 'handed-over' };
-  const { settled }: { readonly settled: Settled } = answer;
-  return settled.kind === 'refused' ? { kind: 'unknown', why: 'handed-over' } : settled;
 }

@@ -1,8 +1,18 @@
-import { LimpetError } from '@limpet/core';
+import { LimpetError, type PrimaryEffect } from '@limpet/core';
 import type { Verdict } from './engine.ts';
 
 /** A verdict, there at once or later. */
 export type Pending = Verdict | Promise<Verdict>;
+
+/** What the primary machine answers to a token. */
+export type Answer = PrimaryEffect & { readonly kind: 'opened' | 'moved' | 'settled' };
+
+/** Null: there was no answer before the deadline. */
+export function verdictOf(answer: Answer | null): Verdict {
+  if (answer === null) return { kind: 'unknown', why: 'deadline' };
+  if (answer.kind !== 'settled' || answer.settled.kind === 'refused') return { kind: 'unknown', why: 'handed-over' };
+  return answer.settled;
+}
 
 /** Safe when both are; otherwise the first that is not. */
 export function combineVerdicts(first: Pending, second: Pending): Pending {

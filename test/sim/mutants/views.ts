@@ -111,8 +111,8 @@ export const viewMutants: readonly Mutant[] = [
     name: 'an offer is not taken up',
     rule: 'P6',
     file: `${core}/primary/claim.js`,
-    find: 'if (state.offers.size < offersMax)',
-    replace: 'if (state.offers.size > offersMax)',
+    find: 'if (state.offers.size < state.bounds.offersMax)',
+    replace: 'if (state.offers.size > state.bounds.offersMax)',
     why: 'The same from the other side (9).',
   },
   {
@@ -127,8 +127,8 @@ export const viewMutants: readonly Mutant[] = [
     name: 'a full window drops the write',
     rule: 'P12',
     file: `${core}/primary/lane.js`,
-    find: 'export const freshMax = 4_096;',
-    replace: 'export const freshMax = 1;',
+    find: 'this.#fresh < this.#limits.freshMax &&',
+    replace: 'this.#fresh < 1 &&',
     also: [
       {
         file: `${core}/primary/supply.js`,

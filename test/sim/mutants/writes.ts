@@ -9,7 +9,7 @@ export const writeMutants: readonly Mutant[] = [
     name: 'no request log',
     rule: 'P2',
     file: `${core}/record.js`,
-    find: 'function remember(record, version, commit, keptFrom) {',
+    find: 'function remember(record, version, commit, keptFrom, limits) {',
     replace: 'function remember() {\n    return;\n}\nfunction rememberNot(record, version, commit, keptFrom) {',
     why: 'A retried request is not known and runs again: its effect comes twice (10).',
   },

@@ -1,6 +1,7 @@
 import { assign } from '../assignment.ts';
+import type { Bounds } from '../bounds.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
-import { type Lifetimes, logKeptMs, tombstoneKeptMs, tombstonesMax } from '../lifetimes.ts';
+import { type Lifetimes, logKeptMs, tombstoneKeptMs } from '../lifetimes.ts';
 import type { SessionRecord } from '../messages.ts';
 import type { Rank } from '../rank.ts';
 import {
@@ -55,7 +56,10 @@ export class Copies {
   readonly #logKeptMs: number;
   readonly #tombstoneKeptMs: number;
 
-  constructor(options: Lifetimes & { readonly self: NodeId; readonly rank: Rank }) {
+  readonly #bounds: Bounds;
+
+  constructor(options: Lifetimes & { readonly self: NodeId; readonly rank: Rank; readonly bounds: Bounds }) {
+    this.#bounds = options.bounds;
     this.#self = options.self;
     this.#rank = options.rank;
     this.#logKeptMs = logKeptMs(options);
@@ -80,6 +84,10 @@ export class Copies {
       for (const value of record.attributes.values()) bytes += value.byteLength;
     }
     return { sessions, bytes };
+  }
+
+  get tombstones(): number {
+    return this.#tombstones.size;
   }
 
   countOrphans(): number {
@@ -258,7 +266,7 @@ export class Copies {
         break;
       }
       const [id, { record }] = next.value;
-      forgetRequests(record, nowMs - this.#logKeptMs - endedMarginMs);
+      forgetRequests(record, nowMs - this.#logKeptMs - endedMarginMs, this.#bounds);
       const isBuried = record.deleted && nowMs - record.touchedAt > this.#tombstoneKeptMs + endedMarginMs;
       if (isBuried || (record.expiresAt !== 0 && nowMs > record.expiresAt + endedMarginMs)) this.drop(id);
     }
@@ -270,7 +278,7 @@ export class Copies {
     if (this.unconfirmed.size > 0) return;
     let left = endedPerTick;
     for (const id of this.#tombstones) {
-      if (this.#tombstones.size <= tombstonesMax || left === 0) return;
+      if (this.#tombstones.size <= this.#bounds.tombstonesMax || left === 0) return;
       left -= 1;
       this.drop(id);
     }

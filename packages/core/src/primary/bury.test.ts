@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { bounds } from '../bounds.ts';
+import { numberOf } from '../view.ts';
 import { idRanked, Members, n1, n2, n3, nextRequest, viewOf } from './members.test-suite.ts';
 
 const before = viewOf(1, [n1, n2, n3]);
@@ -34,6 +36,25 @@ test('renew: a copy has missed the write: it gets the new session and the tombst
   expect(cluster.members.get(n2)?.copy.held(id)?.mark.version).toBe(1);
   expect(cluster.members.get(n2)?.copy.held(old)?.deleted).toBe(true);
   expect(cluster.settled(token)).toBe('safe');
+});
+
+test('renew: no room for the write, and writes of the old session under way: its tombstone still goes with the new one', () => {
+  const cluster = new Members([n1, n2, n3], { ...lifetimes, bounds: { ...bounds, freshMax: 2 } });
+  cluster.enter(before);
+  const [old, id] = [idRanked(before, [n1, n2]), idRanked(before, [n1, n2], 1)];
+  cluster.make(old, n1);
+  cluster.cut.add(n2);
+  cluster.commit(old, n1, nextRequest());
+  cluster.commit(old, n1, nextRequest());
+  const request = nextRequest();
+  cluster.ask(n1, (token) => ({ kind: 'open', id: old, request, token }));
+  cluster.ask(n1, (token) => ({ kind: 'create', id, request, token }));
+  cluster.sent.length = 0;
+  cluster.commit(id, n1, request, { bury: old, create: { createdAt: 0, expiresAt: 1e9 } });
+  expect(cluster.sent).toEqual([]);
+  const ack = { kind: 'ack', id: old, view: numberOf(before), version: 2 } as const;
+  cluster.step(n1, { kind: 'message', from: n2, message: ack });
+  expect(cluster.sent).toMatchObject([{ message: { record: { id }, buried: [{ id: old, deleted: true }] } }]);
 });
 
 test('renew: the old session is held here: buried with the same write', () => {

@@ -13,12 +13,6 @@ import { isOver } from './touch.ts';
 
 /** How long a new primary holds a session's requests for those still running at the former one, in milliseconds (P10). */
 export const handoverWaitMs = 2_000;
-/** Ids remembered as unknown within one view (P6). */
-export const unknownMax = 10_000;
-/** Offered ids that wait to be claimed; the holders of more offer them again (P6). */
-const offersMax = 100_000;
-/** Claims under way that no request waits for. */
-const quietMax = 32;
 
 type Claimed = FromCopySide & { readonly kind: 'claimed' };
 
@@ -107,7 +101,7 @@ export function claimed(state: PrimaryState, from: NodeId, answer: Claimed): voi
   if (best === null || isOver(state, best)) {
     // Over, so nobody need keep it for safety's sake: unconfirmed copies would hold up a join until they are forgotten.
     for (const [member, { record }] of opening.answers) if (record !== null) confirm(state, id, member);
-    if (state.unknown.size < unknownMax) state.unknown.add(id);
+    if (state.unknown.size < state.bounds.unknownIdsMax) state.unknown.add(id);
     for (const token of opening.tokens) state.effects.push({ kind: 'opened', token, record: null });
     for (const { from: reply, message } of opening.relayed) {
       if ('sequence' in message) settle(state, { reply, sequence: message.sequence }, { kind: 'refused' });
@@ -208,14 +202,14 @@ export function offered(state: PrimaryState, from: NodeId, id: SessionId): void 
     else confirm(state, id, from);
   } else if (state.isPrimary(id)) {
     state.unknown.delete(id);
-    if (state.offers.size < offersMax) state.offers.add(id);
+    if (state.offers.size < state.bounds.offersMax) state.offers.add(id);
   }
 }
 
 /** Takes up what was offered, a few at a time and at a pace that leaves requests alone (P12). */
 export function claimOffered(state: PrimaryState): void {
   for (const id of state.offers) {
-    if (state.quietClaims.size >= quietMax) return;
+    if (state.quietClaims.size >= state.bounds.quietClaimsMax) return;
     const afterMs = state.quietPace.waitMs(state.nowMs);
     if (afterMs > 0) {
       state.wakeAfter(afterMs);

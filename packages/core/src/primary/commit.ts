@@ -52,10 +52,10 @@ export function commitHere(
   const mark: Mark = { version: previous.version + 1, view, by: state.address };
   const buried: Mark | null = old === undefined ? null : { ...mark, version: old.record.mark.version + 1 };
   const keptFrom = logKeptFrom(state, entry, commit.at);
-  applyCommit(record, mark, made, keptFrom);
+  applyCommit(record, mark, made, keptFrom, state.bounds);
   told(state, entry, commit.at);
   if (old !== undefined && buried !== null) {
-    buryUnder(old.record, buried, made, keptFrom);
+    buryUnder(old.record, buried, made, keptFrom, state.bounds);
     state.touched.delete(old.record.id);
     state.tombstones.add(old.record.id);
     judge(state, old);

@@ -68,7 +68,7 @@ export function forward(
   }
   // The next difference of a request of this session starts from what this one changed.
   if (commit !== null && work !== null) {
-    applyCommit(work.record, work.record.mark, commit, commit.at - state.logKeptMs);
+    applyCommit(work.record, work.record.mark, commit, commit.at - state.logKeptMs, state.bounds);
   }
   addPending(state, former, id, { token, request, commit, work });
 }

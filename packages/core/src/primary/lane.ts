@@ -1,3 +1,4 @@
+import { type Bounds, bounds } from '../bounds.ts';
 import type { SessionId } from '../ids.ts';
 import { Bucket } from './bucket.ts';
 
@@ -6,15 +7,13 @@ import { Bucket } from './bucket.ts';
 /** What waits, first things first: a response is held for it; it has one copy and was used lately; the rest. */
 export type Urgency = 'held' | 'recent' | 'rest';
 
-/** Fresh writes and records that a response is held for: bytes and messages not yet answered by the member. */
+/** Fresh writes and records that a response is held for: bytes not yet answered by the member. */
 export const freshBytesMax = 8 * 1024 * 1024;
-export const freshMax = 4_096;
 /**
  * The same for records that nobody waits for. A fresh write queues behind them on the link, so the bytes are those of
  * one read of a socket: it cannot make the write wait for more than that.
  */
 export const bulkBytesMax = 64 * 1024;
-export const bulkMax = 64;
 /** Records that nobody waits for, per second and link. Higher: copies are complete sooner; lower: less of the cores is taken from requests meanwhile. */
 export const bulkPerSecond = 2_000;
 export const bulkBytesPerSecond = 16 * 1024 * 1024;
@@ -33,6 +32,7 @@ export type Turn =
 const none: Turn = { kind: 'none' };
 
 export class Lane {
+  readonly #limits: Pick<Bounds, 'freshMax' | 'bulkMax'>;
   readonly #queues: { readonly [urgency in Urgency]: Set<SessionId> } = {
     held: new Set(),
     recent: new Set(),
@@ -48,6 +48,10 @@ export class Lane {
   #bulk = 0;
   readonly #records = new Bucket(bulkPerSecond);
   readonly #bytes = new Bucket(bulkBytesPerSecond);
+
+  constructor(limits: Pick<Bounds, 'freshMax' | 'bulkMax'> = bounds) {
+    this.#limits = limits;
+  }
 
   /** A new view or a new connection: what was under way counts for nothing, and everything is looked at again. */
   reset(): void {
@@ -78,13 +82,18 @@ export class Lane {
     return this.#sent.has(id);
   }
 
+  /** Whether this version is among what is under way. */
+  hasSent(id: SessionId, version: number): boolean {
+    return (this.#sent.get(id)?.at(-1)?.version ?? 0) >= version;
+  }
+
   lacks(id: SessionId): boolean {
     return this.#lacking.has(id);
   }
 
   /** Whether a fresh write may be sent now. When not, the session is queued, and its record goes once there is room. */
   get hasRoom(): boolean {
-    return this.#fresh < freshMax && this.#freshBytes < freshBytesMax;
+    return this.#fresh < this.#limits.freshMax && this.#freshBytes < freshBytesMax;
   }
 
   /** Takes the next one from the queues. Whatever is sent for it is told by `sent`. */
@@ -92,7 +101,7 @@ export class Lane {
     const { held, recent, rest } = this.#queues;
     if (held.size > 0 && this.hasRoom) return take(held, false);
     const queue = recent.size > 0 ? recent : rest;
-    if (queue.size === 0 || this.#bulk >= bulkMax || this.#bulkBytes >= bulkBytesMax) return none;
+    if (queue.size === 0 || this.#bulk >= this.#limits.bulkMax || this.#bulkBytes >= bulkBytesMax) return none;
     const afterMs = Math.max(this.#records.waitMs(nowMs), this.#bytes.waitMs(nowMs));
     return afterMs > 0 ? { kind: 'later', afterMs } : take(queue, true);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { logAnswerBytesMax, logEntriesMax } from '../record.ts';
+import { bounds } from '../bounds.ts';
 import { idRanked, Members, n1, n2, n3, nextRequest, viewOf } from './members.test-suite.ts';
 
 const idleMs = 100_000;
@@ -127,6 +127,8 @@ describe('tombstone', () => {
 });
 
 describe('request log', () => {
+  const { logAnswerBytesMax, logEntriesMax } = bounds;
+
   test('an idle session: its log is forgotten once no retry can ask for it', () => {
     const cluster = start();
     const request = cluster.make(id, n1);

@@ -1,5 +1,4 @@
 import type { SessionId } from '../ids.ts';
-import { tombstonesMax } from '../lifetimes.ts';
 import { forgetRequests } from '../record.ts';
 import { advance } from './advance.ts';
 import { endIdle } from './commit.ts';
@@ -29,7 +28,7 @@ export function expire(state: PrimaryState): void {
 
 function endIfOver(state: PrimaryState, id: SessionId, held: Entry): void {
   const { record, waiters } = held;
-  forgetRequests(record, state.nowMs - state.logKeptMs);
+  forgetRequests(record, state.nowMs - state.logKeptMs, state.bounds);
   const isBuried = record.deleted && state.nowMs - record.touchedAt > state.tombstoneKeptMs;
   if (isBuried || isOver(state, record)) {
     if (waiters.length === 0) drop(state, id);
@@ -41,6 +40,7 @@ function endIfOver(state: PrimaryState, id: SessionId, held: Entry): void {
 
 /** The bound on tombstones, kept while every session here has its copies: all of them have buried it then (P13). */
 function forgetTombstones(state: PrimaryState): void {
+  const { tombstonesMax } = state.bounds;
   if (state.tombstones.size <= tombstonesMax || state.sweep !== null || state.unsynced.size > 0) return;
   let left = endedPerTick;
   for (const id of state.tombstones) {

@@ -1,3 +1,4 @@
+import type { Bounds } from '../bounds.ts';
 import { CopyMachine } from '../copy.ts';
 import { type NodeId, nodeIdAt, type RequestId, type SessionId } from '../ids.ts';
 import type { Lifetimes } from '../lifetimes.ts';
@@ -74,7 +75,7 @@ export class Members {
   #token = 0;
   readonly #due: { readonly atMs: number; readonly member: NodeId }[] = [];
 
-  constructor(ids: readonly NodeId[], lifetimes: Lifetimes) {
+  constructor(ids: readonly NodeId[], lifetimes: Lifetimes & { readonly bounds?: Bounds }) {
     for (const self of ids) {
       const primary = new PrimaryMachine({ self, incarnation: 1, rank, ...lifetimes });
       this.members.set(self, { primary, copy: new CopyMachine({ self, rank, ...lifetimes }) });

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { bounds } from '../bounds.ts';
 import type { SessionId } from '../ids.ts';
-import { bulkBytesMax, bulkMax, bulkPerSecond, freshBytesMax, Lane } from './lane.ts';
+import { bulkBytesMax, bulkPerSecond, freshBytesMax, Lane } from './lane.ts';
 import { idRanked, Members, n1, n2, n3, nextRequest, viewOf } from './members.test-suite.ts';
 
+const { bulkMax } = bounds;
 const ids = Array.from({ length: 500 }, (_, at) => `s${at}` as SessionId);
 const at = (index: number): SessionId => ids[index] ?? ids[0] ?? ('' as SessionId);
 const lifetimes = { idleMs: 1e9, deadlineMs: 10_000 };

@@ -1,4 +1,5 @@
 import { assign } from '../assignment.ts';
+import { type Bounds, bounds } from '../bounds.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs, touchEveryMs, touchGraceMs } from '../lifetimes.ts';
 import type { BetweenApps, Commit, FromCopySide, FromOwnKeeper, Mark, ToCopySide } from '../messages.ts';
@@ -112,14 +113,12 @@ export type Early =
 /** Offered sessions taken up per second while no request waits for them (P12). */
 const quietPerSecond = 2_000;
 
-/** Messages held for a view that has not come; more are dropped: whoever sent them repeats what still matters. */
-const earlyMax = 50_000;
-
 /** Everything the primary side of a member knows. The rules are the functions of this folder; `primary.ts` lists them. */
 export class PrimaryState {
   readonly self: NodeId;
   readonly address: string;
   readonly rank: Rank;
+  readonly bounds: Bounds;
   readonly idleMs: number;
   readonly touchEveryMs: number;
   readonly touchGraceMs: number;
@@ -174,6 +173,7 @@ export class PrimaryState {
     this.self = options.self;
     this.address = formatAddress({ id: options.self, incarnation: options.incarnation });
     this.rank = options.rank;
+    this.bounds = options.bounds ?? bounds;
     this.idleMs = options.idleMs;
     this.touchEveryMs = touchEveryMs(options);
     this.touchGraceMs = touchGraceMs(options);
@@ -206,13 +206,16 @@ export class PrimaryState {
     else if (this.links.has(to)) this.effects.push({ kind: 'send', to, message });
   }
 
-  /** Keeps a message of a newer view until that view has come (P3). */
+  /**
+   * Keeps a message of a newer view until that view has come (P3). Too many are dropped: whoever sent them repeats what
+   * still matters, or is told that it is not known. But a keeper asks for a record once only, and a claim waits for it.
+   */
   hold(early: Early): void {
-    if (this.future.length < earlyMax) this.future.push(early);
+    if (this.future.length < this.bounds.earlyMessagesMax || early.message.kind === 'demote') this.future.push(early);
   }
 
   linkedTo(member: NodeId, incarnation: number): void {
-    this.links.set(member, { incarnation, lane: new Lane() });
+    this.links.set(member, { incarnation, lane: new Lane(this.bounds) });
   }
 
   /** Asks the caller to come back with a `sweep` after that time. */
@@ -233,4 +236,6 @@ export interface PrimaryOptions extends Lifetimes {
   readonly self: NodeId;
   readonly incarnation: number;
   readonly rank: Rank;
+  /** `bounds` when absent. */
+  readonly bounds?: Bounds;
 }

@@ -136,8 +136,9 @@ function madeWith(
 /** The session, if the member has not got it and it is not on its way there. */
 function lacking(state: PrimaryState, id: SessionId | null, member: NodeId, lane: Lane): Entry | null {
   const entry = id === null ? undefined : state.entries.get(id);
-  if (entry === undefined || lane.isUnderWay(entry.record.id)) return null;
+  if (entry === undefined) return null;
   const { record, acked, seen } = entry;
+  if (lane.hasSent(record.id, record.mark.version)) return null;
   const isHeld = seen === state.view && (acked.get(member) ?? unsynced) >= record.mark.version;
   return isHeld ? null : entry;
 }
