@@ -126,8 +126,19 @@ export class DrillCluster {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** What the supervisor has said last about the health of the node. */
+  lastWordOn(node: string): string {
+    const lines = this.#log().split('\n').reverse();
+    const line = lines.find((text) => text.includes('"event":"health"') && text.includes(`"node":"${node}"`));
+    return line === undefined ? 'nothing was said' : (JSON.parse(line) as { readonly msg: string }).msg;
+  }
+
   #tail(): string {
-    return readFileSync(join(this.#folder, 'supervisor.log'), 'utf8').slice(-tailBytes);
+    return this.#log().slice(-tailBytes);
+  }
+
+  #log(): string {
+    return readFileSync(join(this.#folder, 'supervisor.log'), 'utf8');
   }
 }
 

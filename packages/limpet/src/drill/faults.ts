@@ -242,6 +242,11 @@ async function hang(scene: Scene, status: Status): Promise<Done> {
     return victims.some(({ pid }) => nodes.some((node) => node.pid === pid));
   };
   while (performance.now() < endsAt && (await isThere())) await sleep(lookMs);
+  if (await isThere()) {
+    for (const { id } of victims) {
+      scene.ground.tally.note(`${id} is still there after ${hangMs / 1000} s: ${scene.cluster.lastWordOn(id)}`);
+    }
+  }
   for (const { pid } of victims) continueIfThere(pid);
   return { victims: addresses, gone: [], outage, signalAt: null, otherKills: 0 };
 }

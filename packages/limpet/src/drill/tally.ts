@@ -71,7 +71,7 @@ export class Tally {
   }
 
   note(text: string): void {
-    if (this.notes.length < notesMax) this.notes.push(text);
+    if (this.notes.length < notesMax) this.notes.push(this.#fault === 'none' ? text : `after ${this.#fault}: ${text}`);
   }
 
   add(anomaly: Anomaly, user: string, entries: readonly Entry[]): void {
