@@ -224,8 +224,9 @@ export class Supervisor {
       this.#adopt({ kind: 'died', name: node, incarnation });
       return;
     }
-    this.healthStep({ kind: 'died', death });
-    this.membershipStep(life.stopped ? { kind: 'left', node, incarnation } : { kind: 'died', death });
+    const ended = life.stopped ? ({ kind: 'left', node, incarnation } as const) : ({ kind: 'died', death } as const);
+    this.healthStep(ended);
+    this.membershipStep(ended);
   }
 
   // ——— Adoption ———

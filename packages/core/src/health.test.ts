@@ -89,6 +89,16 @@ class Story {
     return this;
   }
 
+  /** It was drained and has ended in order. */
+  leaves(node: NodeId): this {
+    this.#living.delete(node);
+    this.machine.step({ kind: 'left', node, incarnation: 1 }, this.nowMs);
+    this.#view = viewOf(this.#view.number + 1, [...this.#living]);
+    this.machine.step({ kind: 'view', view: this.#view }, this.nowMs);
+    for (const survivor of this.#living) this.done(survivor);
+    return this;
+  }
+
   enter(view: View): this {
     this.#view = view;
     this.machine.step({ kind: 'view', view }, this.nowMs);
@@ -166,6 +176,15 @@ describe('health: the two clocks', () => {
 });
 
 describe('health: the guards', () => {
+  test('a node was drained, or scaled away: it is not waited for, and whoever stops later is killed as ever', () => {
+    const story = new Story()
+      .pass(1_000)
+      .leaves(n4)
+      .pass(10_000)
+      .pass(5_000, { stopped: [n2] });
+    expect(story.lines).toEqual(['12.0 s suspect n2 process', '14.0 s kill n2 process']);
+  });
+
   test('inspector: a loop stands at a breakpoint for an hour: not killed, and told once', () => {
     const story = new Story().pass(3_600_000, { blocked: [n2], inspected: [n2] });
     expect(story.lines).toEqual(['1.1 s suspect n2 loop', '30.1 s spared n2 loop inspector']);

@@ -19,11 +19,13 @@ const beatGapMsMax = beatMs + lagMsMax;
 /** Which of a member's two clocks: its process (the keeper's heartbeat) or the loop that runs the app. */
 export type Clock = 'process' | 'loop';
 
-/** What the supervisor saw. `ready`, `died` and `done` are the membership machine's own events. */
+/** What the supervisor saw. `ready`, `died`, `left` and `done` are the membership machine's own events. */
 export type HealthEvent =
   /** The clocks count from here. */
   | Extract<MembershipEvent, { readonly kind: 'ready' }>
   | Extract<MembershipEvent, { readonly kind: 'died' }>
+  /** It has ended in order: nobody is to wait for its beats. */
+  | Extract<MembershipEvent, { readonly kind: 'left' }>
   /** Where a member's copies stand: what it held when this view came is held elsewhere too. */
   | Extract<MembershipEvent, { readonly kind: 'done' }>
   | { readonly kind: 'view'; readonly view: View }
@@ -124,6 +126,9 @@ export class HealthMachine {
         return [];
       case 'died':
         this.#forget(event.death.node, event.death.incarnation);
+        return [];
+      case 'left':
+        this.#forget(event.node, event.incarnation);
         return [];
       case 'done':
         this.#find(event.node, event.incarnation)?.done.set(event.side, event.view);

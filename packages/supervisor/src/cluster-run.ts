@@ -71,7 +71,7 @@ export class ClusterRun implements Cluster {
       died: (corpse) => this.#died(corpse),
       left: ({ id: node }, { incarnation }) => {
         this.#kept.died({ node, incarnation });
-        this.#loop.step({ kind: 'left', node, incarnation });
+        for (const part of [this.#health, this.#loop]) part.step({ kind: 'left', node, incarnation });
       },
       wants: ({ id }) => this.operations.wants(id),
       ended: (slot) => this.operations.ended(slot),
