@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { classifyCause, type Ending, endingOfStatus, formatEnding } from './ending.ts';
+import { classifyCause, type Ending, endingOfStatus, formatEnding, isOutOfMemory } from './ending.ts';
 import { DeathWatch, isAlive, startTimeOf } from './proc.ts';
 import { isDead, parseProcStat } from './proc-stat.ts';
 
@@ -72,6 +72,19 @@ describe('ending', () => {
     ]);
     expect([cause('exit', true), cause('SIGABRT', true)]).toEqual(['killed', 'killed']);
     expect([false, true].map((sent) => classifyCause({ kind: 'unknown' }, sent))).toEqual(['unknown', 'killed']);
+  });
+});
+
+describe('out of memory', () => {
+  // As Node 20 to 26 write them.
+  test.each([
+    'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory',
+    'FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory',
+  ])('%s: told by its line', (line) => expect(isOutOfMemory(line)).toBe(true));
+
+  test('what an app writes about memory, or another fatal error: is none', () => {
+    const lines = ['Error: out of memory', 'FATAL ERROR: v8::ToLocalChecked Empty MaybeLocal', 'heap out of memory?'];
+    expect(lines.map(isOutOfMemory)).toEqual([false, false, false]);
   });
 });
 
