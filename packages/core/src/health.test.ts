@@ -253,6 +253,19 @@ describe('health: the guards', () => {
     expect(story.lines.at(-1)).toBe('32.1 s kill n2 loop');
   });
 
+  test('another: a loop hangs beside a silent process that custody spares: it lives until that one is dead', () => {
+    const story = new Story([n1, n2, n3, n4], 4_000).dies(n4, true);
+    story.done(n2);
+    story.pass(31_000, { stopped: [n1], blocked: [n2] });
+    expect(story.lines.slice(-3)).toEqual([
+      '3.0 s spared n1 process custody',
+      '4.1 s spared n2 loop another',
+      '30.0 s kill n1 process',
+    ]);
+    story.dies(n1).pass(200, { blocked: [n2] });
+    expect(story.lines.at(-1)).toBe('31.1 s kill n2 loop');
+  });
+
   test('last: nobody else is in the ring: never killed, stopped or blocked', () => {
     const story = new Story([n1]).pass(120_000, { stopped: [n1] }).pass(120_000, { blocked: [n1] });
     expect(story.lines).toEqual([

@@ -46,7 +46,7 @@ export type Guard =
   | 'inspector'
   /** Several are silent at once, or were a moment ago, or this process itself was late: the machine is slow. */
   | 'machine'
-  /** Another one is being killed. */
+  /** Another one is being killed, or its process is silent itself. */
   | 'another'
   /** Nobody else is in the ring. */
   | 'last'
@@ -237,10 +237,15 @@ export class HealthMachine {
     if (clock === 'loop' && member.inspected) return 'inspector';
     // Also for a while after: a machine that wakes does not wake everyone at once.
     if (nowMs - this.#calmSinceMs < confirmMs) return 'machine';
-    if (this.#killing !== null) return 'another';
+    if (this.#killing !== null || (clock === 'loop' && this.#isAnySilent(nowMs))) return 'another';
     if (this.#view?.ring.some((id) => id !== member.node) !== true) return 'last';
     if (silentMs < custodyMs && this.#mayBeOnlyCustodian(member)) return 'custody';
     return null;
+  }
+
+  /** A process that may never be heard again: what it holds, the one whose loop hangs beside it may hold alone. */
+  #isAnySilent(nowMs: number): boolean {
+    return [...this.#watched.values()].some(({ heardAtMs }) => nowMs - heardAtMs >= suspectMs);
   }
 
   /**
