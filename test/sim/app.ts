@@ -23,58 +23,58 @@ export async function handle(exchange: Exchange, scheduler: Scheduler): Promise<
       await work(1);
       return say();
     case 'append':
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       await work(1);
       return say();
     case 'other':
-      append(exchange.session, 'other', ask.tag);
+      append(exchange, 'other', ask.tag);
       await work(1);
       return say();
     case 'appendTwice':
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       await work(1);
-      append(exchange.session, 'log', `${ask.tag}+`);
+      append(exchange, 'log', `${ask.tag}+`);
       return say();
     case 'put': {
       const { session } = exchange;
       await work(1);
       if (session !== null) {
-        born(session, ask.tag);
+        born(session, ask.tag, exchange.worker.world.settings.ballast);
         session['put'] = ask.tag;
-        if (!(session['log'] as string[] | undefined)?.includes(ask.tag)) append(session, 'log', ask.tag);
+        if (!(session['log'] as string[] | undefined)?.includes(ask.tag)) append(exchange, 'log', ask.tag);
       }
       return say();
     }
     case 'save':
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       await exchange.session?.save();
       await work(1);
-      append(exchange.session, 'log', `${ask.tag}+`);
+      append(exchange, 'log', `${ask.tag}+`);
       return say();
     case 'stream':
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       if (await exchange.piece(exchange.bodyOf(found))) {
         await work(1);
-        append(exchange.session, 'log', `${ask.tag}+`);
+        append(exchange, 'log', `${ask.tag}+`);
         await exchange.piece(exchange.bodyOf(found));
       }
       return exchange.finishStream();
     case 'renew':
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       await exchange.session?.renew();
       await work(1);
       return say();
     case 'regenerate':
       await work(1);
       await exchange.session?.regenerate();
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       return say();
     case 'destroy':
       await work(1);
       await exchange.session?.destroy();
       return say();
     case 'crash':
-      append(exchange.session, 'log', ask.tag);
+      append(exchange, 'log', ask.tag);
       await work(1);
       if (!exchange.worker.world.mayKill(1)) return say();
       exchange.worker.world.count('crash');
@@ -84,13 +84,15 @@ export async function handle(exchange: Exchange, scheduler: Scheduler): Promise<
 }
 
 /** A session tells its descent: the name it got with its first change. */
-function born(session: Loose, tag: string): void {
-  if (session['birth'] === undefined) session['birth'] = tag;
+function born(session: Loose, tag: string, ballast: number): void {
+  if (session['birth'] !== undefined) return;
+  session['birth'] = tag;
+  if (ballast > 0) session['ballast'] = 'x'.repeat(ballast);
 }
 
-function append(session: Loose | null, name: 'log' | 'other', tag: string): void {
+function append({ session, worker }: Exchange, name: 'log' | 'other', tag: string): void {
   if (session === null) return;
-  born(session, tag);
+  born(session, tag, worker.world.settings.ballast);
   const list = session[name] as string[] | undefined;
   if (list === undefined) session[name] = [tag];
   else list.push(tag);

@@ -52,6 +52,10 @@ export class Connection {
     this.#back.end(() => this.#end.ended());
   }
 
+  leadsTo({ thread }: { readonly thread: Thread }): boolean {
+    return this.#worker.thread === thread;
+  }
+
   /** It breaks while both sides live: what is under way is lost, and each is told in its time. */
   cut(): void {
     if (this.#isOver) return;

@@ -1,5 +1,7 @@
 import { type NodeId, nodeIdAt } from '@limpet/core';
-import type { Dice } from './dice.ts';
+import { Aim } from './aim.ts';
+import { Blows } from './blows.ts';
+import { Dice } from './dice.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
 
@@ -10,6 +12,8 @@ export const faults = [
   'block',
   'blockKeeper',
   'cut',
+  'reset',
+  'slowLink',
   'drain',
   'undrain',
   'scale',
@@ -28,25 +32,32 @@ const weights: Readonly<Record<Fault, number>> = {
   block: 5,
   blockKeeper: 3,
   cut: 8,
+  reset: 4,
+  slowLink: 2,
   drain: 4,
   undrain: 3,
   scale: 2,
   supervisor: 3,
   balancer: 2,
-  fullDisk: 0.6,
+  fullDisk: 1,
   slowDisk: 0.6,
-  stopAll: 0.4,
+  stopAll: 0.6,
 };
 
 /** Does things to the cluster until it is told to stop; then everything that was done is taken back. */
 export class Faults {
   readonly #world: World;
   readonly #dice: Dice;
+  readonly #blows: Blows;
+  readonly #aim: Aim;
   isOver = false;
 
   constructor(world: World, dice: Dice) {
     this.#world = world;
     this.#dice = dice;
+    this.#blows = new Blows(world, dice);
+    this.#aim = new Aim(world, new Dice(world.settings.seed, 6), this.#blows);
+    world.aim = this.#aim;
     this.#next();
   }
 
@@ -61,17 +72,12 @@ export class Faults {
 
   inject(fault: Fault): void {
     const world = this.#world;
-    const meets = () => {
-      world.coverage.note(fault, world);
-      world.count(fault);
-    };
+    const meets = () => this.#blows.meets(fault);
     const worker = this.#victim();
     if (worker === null) return;
     switch (fault) {
       case 'kill':
-        if (this.#isMember(worker) && !world.mayKill(1)) return;
-        meets();
-        worker.process.die('killed', 'SIGKILL', null);
+        this.#blows.kill(worker);
         return;
       case 'killTwo': {
         const other = this.#victim();
@@ -82,34 +88,44 @@ export class Faults {
         return;
       }
       case 'stop':
+        if (world.living.some(({ process }) => process.isDoomed)) return;
         meets();
-        this.#stop(worker, this.#length(4_500));
+        this.#blows.stop(worker, this.#mayDoom(worker) ? null : this.#blows.length(4_500));
         return;
       case 'stopAll': {
+        if (world.living.some(({ process }) => process.isDoomed)) return;
         meets();
-        const ms = this.#length(4_500);
-        for (const each of world.living) this.#stop(each, ms + this.#dice.between(0, 50));
+        const ms = this.#dice.chance(0.4) ? this.#dice.between(3_000, 4_500) : this.#blows.length(3_000);
+        for (const each of world.living) this.#blows.stop(each, ms + this.#dice.between(0, 50));
         return;
       }
       case 'block':
         meets();
-        this.#block(worker.thread, this.#length(5_500));
+        this.#blockAndCut(worker);
         return;
       case 'blockKeeper':
         meets();
-        this.#block(worker.keeper.thread, this.#length(1_000));
+        this.#blows.block(worker.keeper.thread, this.#blows.length(1_000));
         return;
-      case 'cut': {
+      case 'cut':
+        this.#blows.cut(worker, null);
+        return;
+      case 'slowLink': {
         const links = [...worker.links.values()];
         if (links.length === 0) return;
         meets();
-        world.log.line('faults', `cut a link of ${worker.address}`);
-        this.#dice.pick(links).link.cut();
+        this.#dice.pick(links).link.lag(this.#dice.between(20, 600));
+        return;
+      }
+      case 'reset': {
+        const open = world.balancers.flatMap(({ connections }) => [...connections]);
+        if (open.length === 0) return;
+        this.#blows.reset(this.#dice.pick(open));
         return;
       }
       case 'drain': {
         const candidates = world.wanted.filter((node) => world.isWanted(node));
-        if (candidates.length < 2 || world.out.size > 0) return;
+        if (candidates.length === 0) return;
         meets();
         world.log.line('faults', 'drain');
         world.drain(this.#dice.pick(candidates));
@@ -138,10 +154,7 @@ export class Faults {
       }
       case 'fullDisk':
         meets();
-        world.disk.isFull = true;
-        world.scheduler.at(this.#dice.between(50, 500), null, () => {
-          world.disk.isFull = false;
-        });
+        this.#fullDisk();
         return;
       case 'slowDisk':
         meets();
@@ -152,39 +165,43 @@ export class Faults {
     }
   }
 
-  /** Mostly short, now and then longer than any clock allows. */
-  #length(longMs: number): number {
-    return this.#dice.chance(0.2) ? this.#dice.between(800, longMs) : this.#dice.between(5, 400);
-  }
-
   #victim(): Worker | null {
     const { living } = this.#world;
     return living.length === 0 ? null : this.#dice.pick(living);
   }
 
-  #isMember({ node, incarnation }: Worker): boolean {
-    return this.#world.newestView?.members[node]?.incarnation === incarnation;
+  /** Alone: of several that are silent the machine might be the cause (P8), and a new supervisor does not wait for any. */
+  #mayDoom(worker: Worker): boolean {
+    const world = this.#world;
+    const isAlone = world.living.every(({ process }) => !process.isStopped);
+    return (
+      isAlone && this.#blows.isMember(worker) && !world.settings.mayLose && world.mayKill(1) && this.#dice.chance(0.08)
+    );
   }
 
-  #stop(worker: Worker, ms: number): void {
-    const { process } = worker;
-    const { scheduler } = this.#world;
-    process.isStopped = true;
-    process.stoppedAtMs = scheduler.nowMs;
-    this.#world.log.line(process.name, `stopped for ${ms.toFixed(0)} ms`);
-    scheduler.at(ms, null, () => {
-      process.isStopped = false;
-      for (const thread of process.threads) scheduler.wake(thread);
-    });
+  /** Now and then its links break meanwhile: it hears of that, and of their return, together with all else that has come. */
+  #blockAndCut(worker: Worker): void {
+    const ms = this.#blows.length(5_500);
+    this.#blows.block(worker.thread, ms);
+    if (!this.#dice.chance(0.4)) return;
+    for (const { link } of worker.links.values()) {
+      if (this.#dice.chance(0.6)) this.#world.scheduler.at(this.#dice.between(0, ms), null, () => link.cut());
+    }
   }
 
-  #block(thread: Worker['thread'], ms: number): void {
-    const { scheduler } = this.#world;
-    thread.isBlocked = true;
-    this.#world.log.line(thread.name, `blocked for ${ms.toFixed(0)} ms`);
+  /** Whoever takes over then finds an old view on it. */
+  #fullDisk(): void {
+    const { disk, scheduler } = this.#world;
+    disk.isFull = true;
+    const ms = this.#dice.chance(0.5) ? this.#dice.between(50, 500) : this.#dice.between(500, 1_500);
+    if (this.#dice.chance(0.5)) {
+      this.#scale();
+      scheduler.at(this.#dice.between(0, ms), null, () => {
+        if (!this.isOver) this.#supervisor(() => this.#blows.meets('supervisor'));
+      });
+    }
     scheduler.at(ms, null, () => {
-      thread.isBlocked = false;
-      scheduler.wake(thread);
+      disk.isFull = false;
     });
   }
 
@@ -220,6 +237,7 @@ export class Faults {
   /** From here on nothing is done any more, and what was done ends. */
   heal(): void {
     this.isOver = true;
+    this.#aim.isOver = true;
     const world = this.#world;
     const { settings } = world;
     world.disk.isFull = false;

@@ -98,6 +98,7 @@ export class Keeper {
       case 'send':
         world.log.line(`${address}k`, () => `→ ${effect.to} ${spell(effect.message)}`);
         world.watch.answered(address, this.machine, effect.to, effect.message);
+        world.aim?.sees(effect.message.kind, world.workers.get(address) ?? null, effect.to);
         this.#links.to(effect.to)?.(world.onTheWay(effect.message));
         return;
       case 'own':

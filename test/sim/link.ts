@@ -70,6 +70,12 @@ export class Redialled<Up, Down> {
     this.#ended(connection);
   }
 
+  /** Both directions stand still for a while, and nobody is told. */
+  lag(ms: number): void {
+    this.#connection?.up.lag(ms);
+    this.#connection?.down.lag(ms);
+  }
+
   #dial(afterMs: number): void {
     this.#network.scheduler.at(afterMs, this.#from, () => {
       if (this.#isOver || this.#connection !== null) return;

@@ -59,6 +59,11 @@ export class Pipe<Message> {
     this.#deliver(run, () => epoch === this.#epoch);
   }
 
+  /** What is sent from now on takes so much longer, in milliseconds: it catches up in time. */
+  lag(ms: number): void {
+    this.#lastAt = Math.max(this.#lastAt, this.#network.scheduler.nowMs) + ms;
+  }
+
   /** What has not arrived never will, and nothing more can be sent. */
   lose(): void {
     this.#isBroken = true;

@@ -11,6 +11,8 @@ export class Process {
   isStopped = false;
   /** The last time that it was stopped. */
   stoppedAtMs = 0;
+  /** Stopped for ever. */
+  isDoomed = false;
   end: Pick<Death, 'cause' | 'how' | 'running'> | null = null;
   readonly #whenDead: (() => void)[] = [];
 

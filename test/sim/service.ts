@@ -57,6 +57,7 @@ export class Exchange {
   readonly #leave: () => void;
   #owner: RequestSession | null = null;
   #session: Loose | null = null;
+  #hadSession = false;
   #isHeadSent = false;
   #isOut = false;
   #isEnded = false;
@@ -117,6 +118,7 @@ export class Exchange {
     }
     if (this.#context.isOver) return;
     if (held !== null) engine.touch(held);
+    this.#hadSession = held !== null;
     this.#attach(held);
     world.watch.runs(this.worker, this.wire);
     this.#holding.handlers += 1;
@@ -263,11 +265,11 @@ export class Exchange {
     }
   }
 
-  /** What the response shows: the session as it is, or that it has ended. */
+  /** What the response shows: the session as it is, or that the one it began with has ended. */
   #shown(held: Held | null): { readonly id: SessionId; readonly version: number } | null {
     if (held !== null) return { id: held.id, version: held.mark.version };
     const { session, ask } = this.wire;
-    if (session === null || ask.kind !== 'destroy') return null;
+    if (session === null || !this.#hadSession || ask.kind !== 'destroy') return null;
     const ended = this.worker.engine.record(session);
     const version = this.worker.world.watch.endedBy(session) ?? ended?.mark.version ?? 0;
     return ended?.deleted ? { id: session, version } : null;

@@ -16,6 +16,8 @@ export interface Settings {
   readonly deadlineMs: number;
   readonly idleMs: number;
   readonly absoluteMs: number;
+  /** Characters that every session holds besides what the app does with it: a large one is named before it is sent again. */
+  readonly ballast: number;
   readonly weather: Weather;
   /** Mean time between two faults. */
   readonly faultEveryMs: number;
@@ -60,6 +62,7 @@ export function drawSettings(seed: number, ticks: number, dice: Dice): Settings 
     deadlineMs: dice.pick([1_500, 3_000, 5_000]),
     idleMs: isShortLived ? dice.pick([300, 600, 1_500]) : never,
     absoluteMs: isShortLived && dice.chance(0.5) ? dice.pick([1_500, 3_000]) : never,
+    ballast: dice.chance(0.15) ? 5_000 : 0,
     weather: {
       fastMs: dice.pick([0.3, 1, 3]),
       slowMs: isStormy ? dice.pick([30, 100, 400]) : 20,

@@ -12,6 +12,7 @@ import {
 } from '@limpet/core';
 import { ReplicatedEngine } from '@limpet/session';
 import { createMint, Reception, Running, ViewFeed } from '@limpet/worker';
+import type { Mark } from './aim.ts';
 import type { Connection } from './connection.ts';
 import { hello } from './greeting.ts';
 import { epochMs } from './host.ts';
@@ -103,6 +104,7 @@ export class Worker implements WorkerSide {
           own: (message) => {
             world.log.line(this.address, () => `⇣ ${spell(message)}`);
             world.watch.handedDown(this.address, message);
+            if (message.kind === 'demoted' || message.kind === 'swept') world.aim?.sees(message.kind, this, null);
             this.keeper.inbox.send(world.onTheWay(message));
           },
           done: (view) => this.#control.send({ kind: 'done', view }),
@@ -154,6 +156,8 @@ export class Worker implements WorkerSide {
   #send(to: NodeId, message: ToCopySide): void {
     const { world } = this;
     world.watch.sent(this.address, to, message);
+    const mark = markOf(message);
+    if (mark !== null) world.aim?.sees(mark, this, to);
     world.log.line(this.address, () => `→ ${to} ${spell(message)}`);
     this.links.get(to)?.link.send(world.onTheWay(message));
   }
@@ -226,5 +230,19 @@ export class Worker implements WorkerSide {
       else scheduler.at(20, this.thread, look);
     };
     scheduler.at(20, this.thread, look);
+  }
+}
+
+function markOf(message: ToCopySide): Mark | null {
+  switch (message.kind) {
+    case 'write':
+      return message.buried !== null ? 'burial' : message.commit.destroy ? 'tombstone' : 'write';
+    case 'relay':
+      return message.message.kind;
+    case 'delivered':
+    case 'touched':
+      return null;
+    default:
+      return message.kind;
   }
 }

@@ -18,6 +18,7 @@ import {
   type View,
   type Welcome,
 } from '@limpet/core';
+import type { Aim } from './aim.ts';
 import { Balancer } from './balancer.ts';
 import { Coverage } from './coverage.ts';
 import { Dice } from './dice.ts';
@@ -62,10 +63,13 @@ export class World {
   /** What the operator wants. */
   wanted: readonly NodeId[];
   readonly out = new Set<NodeId>();
+  #newestView: View | null = null;
   /** Members that have died since every session last had all its copies. */
   #deadSince = 0;
   readonly #unproven = new Set<string>();
   failure: string | null = null;
+  /** Looks for the moment to strike. */
+  aim: Aim | null = null;
   #supervisors = 0;
   readonly #ids: Dice;
 
@@ -231,7 +235,7 @@ export class World {
   #died(address: string, node: NodeId, incarnation: number, process: Process): void {
     this.log.line(address, `dies: ${process.end?.how}`);
     if (this.#isMember(address)) {
-      this.#deadSince += process.end?.how === 'exit 0' ? 0 : 1;
+      this.#deadSince += process.end?.how === 'exit 0' || process.isDoomed ? 0 : 1;
       this.history.died(this.workers.get(address) ?? null);
     }
     this.#unproven.add(address);
@@ -329,6 +333,12 @@ export class World {
     return this.settings.mayLose || this.#deadSince + count < custodians;
   }
 
+  /** As good as dead, and the product must come to that end (P8). */
+  doom(process: Process): void {
+    process.isDoomed = true;
+    this.#deadSince += 1;
+  }
+
   /** By decision of the product: its guards are what is tried. */
   killByDecision(address: string, why: string): void {
     const worker = this.workers.get(address);
@@ -342,6 +352,7 @@ export class World {
   /** Drained: nobody needs it any more. */
   toldToEnd(address: string): void {
     const worker = this.workers.get(address);
+    if (worker !== undefined) this.aim?.sees('drained', worker, null);
     if (worker?.process.isAlive) this.history.endedByDecision(worker, false, 'is told to end');
   }
 
@@ -357,14 +368,17 @@ export class World {
 
   settled(_whole: boolean): void {
     const view = this.newestView;
-    const allLive = Object.values(view?.members ?? {}).every(
-      (member) => this.workers.get(formatAddress(member))?.process.isAlive === true,
-    );
+    const allLive = Object.values(view?.members ?? {}).every((member) => {
+      const process = this.workers.get(formatAddress(member))?.process;
+      return process?.isAlive === true && !process.isDoomed;
+    });
     if (allLive) this.#deadSince = 0;
+    this.aim?.sees('settled', null, null);
   }
 
+  /** Whether or not it is on disk, and whoever has published it. */
   get newestView(): View | null {
-    return this.supervisor?.view ?? this.disk.newest;
+    return this.#newestView;
   }
 
   published(view: View, before: View | null, deaths: readonly Death[]): void {
@@ -374,7 +388,9 @@ export class World {
     this.log.view(
       `${formatViewNumber(view)}: ${view.ring.map((id) => formatAddress(view.members[id] ?? { id, incarnation: 0 })).join(' ')}${next}${leaving}${dead}`,
     );
+    this.#newestView = view;
     this.count('views');
+    this.aim?.sees(view.next !== null ? 'joint' : view.leaving.length > 0 ? 'leaving' : 'stable', null, null);
     this.watch.buried(deaths);
     if (before === null) return;
     this.watch.moved(before, view);

@@ -44,6 +44,14 @@ export const handoverMutants: readonly Mutant[] = [
     why: 'Nobody has confirmed what they show: the new primary may not have it (1, 2).',
   },
   {
+    name: 'the new primary confirms what its write set lacks',
+    rule: 'P10',
+    file: `${core}/primary/relayed.js`,
+    find: 'wait(state, entry, entry.record.mark.version, reply);\n        return;',
+    replace: "settle(state, reply, { kind: 'safe' });\n        return;",
+    why: 'A response leaves at the former primary with one copy behind it (5).',
+  },
+  {
     name: 'a claim is answered before the app has handed down its record',
     rule: 'P10',
     file: `${core}/copy.js`,

@@ -5,12 +5,49 @@ const core = 'packages/core/dist';
 /** P7, P8, P9, P11, P17: who is a member, who is dead, and how the supervisor decides it. */
 export const memberMutants: readonly Mutant[] = [
   {
+    name: 'who comes back takes the place of who died',
+    rule: 'P7',
+    file: `${core}/membership.js`,
+    find: 'return this.#remove(node, incarnation, [death], nowMs);',
+    replace: 'return [];',
+    also: [
+      {
+        file: `${core}/membership.js`,
+        find: 'this.#candidates.set(node, { incarnation, weight });\n        this.#firstReadyAt ??= nowMs;',
+        replace:
+          'if (this.#view?.ring.includes(node))\n            return [this.#publish({ ...this.#view, members: { ...this.#view.members, [node]: { id: node, incarnation, weight } } })];\n        this.#candidates.set(node, { incarnation, weight });\n        this.#firstReadyAt ??= nowMs;',
+      },
+      {
+        file: `${core}/view-history.js`,
+        find: 'from.members[id]?.incarnation === to.members[id]?.incarnation;',
+        replace: 'to.members[id] !== undefined;',
+      },
+    ],
+    why: 'The next incarnation counts as holding what the one before held: sessions have a copy less than promised (1, 5).',
+  },
+  {
     name: 'a proven death changes nothing',
     rule: 'P7',
     file: `${core}/membership.js`,
     find: 'return [this.#publish(rest, deaths), ...this.#move(nowMs)];\n    }\n    #report',
     replace: 'return [...this.#move(nowMs)];\n    }\n    #report',
     why: 'Users of the dead are never served again (9, 22).',
+  },
+  {
+    name: 'a broken connection passes for a death',
+    rule: 'P7',
+    file: 'packages/balancer/dist/relay.js',
+    find: 'if (!isRemoved)\n            return',
+    replace: 'if (isRemoved === null)\n            return',
+    why: 'A request runs a second time while the first may still run (19).',
+  },
+  {
+    name: 'who hangs is left alone',
+    rule: 'P8',
+    file: `${core}/health.js`,
+    find: "return guard === null ? { kind: 'kill', clock, silentMs }",
+    replace: "return guard === undefined ? { kind: 'kill', clock, silentMs }",
+    why: 'The users of a process that stands still for ever wait for ever (9, 22).',
   },
   {
     name: 'the only custodian may be shot',
@@ -108,6 +145,29 @@ export const memberMutants: readonly Mutant[] = [
     why: 'Who is drained takes its sessions with it, and runs requests that it is no member for (1, 15).',
   },
   {
+    name: 'the ring may become empty while the next one lives',
+    rule: 'P11',
+    file: `${core}/membership/content.js`,
+    find: 'if (ring.length === 0 || sameSet(next, ring))',
+    replace: 'if (sameSet(next, ring))',
+    why: 'Nobody is primary of anything (22).',
+  },
+  {
+    name: 'the last one may be drained',
+    rule: 'P11',
+    file: `${core}/membership.js`,
+    find: 'if (serving.includes(node) && others.length === 0)',
+    replace: 'if (serving.length === 0)',
+    also: [
+      {
+        file: `${core}/membership.js`,
+        find: 'leaver: view.ring.length > 1 ? this.#firstLeaver() : null,',
+        replace: 'leaver: this.#firstLeaver(),',
+      },
+    ],
+    why: 'The cluster drains itself away (21, 22).',
+  },
+  {
     name: 'an adopting supervisor takes the dead for alive',
     rule: 'P17',
     file: `${core}/adoption.js`,
@@ -130,5 +190,13 @@ export const memberMutants: readonly Mutant[] = [
     find: 'return !this.#isMember(left) || maySpareOne;',
     replace: 'return true;',
     why: 'Those who were only stopped may hold the only copies (21).',
+  },
+  {
+    name: 'an adopting supervisor believes its disk alone',
+    rule: 'P17',
+    file: `${core}/adoption.js`,
+    find: 'if (event.view === null || !isNewer(event.view, this.#newest))',
+    replace: 'if (event.view !== undefined)',
+    why: 'A view that was published with a full disk is forgotten: members are left out, the dead come back (1, 7).',
   },
 ];

@@ -130,6 +130,14 @@ export const sessionMutants: readonly Mutant[] = [
     why: 'An id that was given up because it may be known still opens the session (6).',
   },
   {
+    name: 'a renewal is not in the log of the old id',
+    rule: 'P15',
+    file: `${core}/record.js`,
+    find: 'bury(record);\n    touch(record, commit.at);\n    remember(record, mark.version, commit, keptFrom);',
+    replace: 'bury(record);\n    touch(record, commit.at);',
+    why: 'A retry under the old id is not known there and runs again (10).',
+  },
+  {
     name: 'every request has a record of its own',
     rule: 'P16',
     file: `${session}/live.js`,

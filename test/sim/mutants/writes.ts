@@ -62,6 +62,14 @@ export const writeMutants: readonly Mutant[] = [
     why: 'What a former primary still had under way overwrites what its successor has committed (1, 4).',
   },
   {
+    name: 'a write is applied over a gap',
+    rule: 'P3',
+    file: `${core}/copy.js`,
+    find: 'const fits = mine === undefined ? message.previous.version === 0 : sameMark(mine, message.previous);',
+    replace: 'const fits = true;',
+    why: 'The copy lacks what was lost on the way, and acknowledges all the same (1, 9).',
+  },
+  {
     name: 'a copy acknowledges what it has not got',
     rule: 'P3',
     file: `${core}/copy.js`,
