@@ -229,8 +229,19 @@ export class Watch {
     this.#ended.set(request, (this.#ended.get(request) ?? 0) + 1);
   }
 
+  /** A view, and the one before it. */
+  published(before: View | null, view: View, deaths: readonly Death[]): void {
+    this.#buried(deaths);
+    if (before === null) return;
+    this.#moved(before, view);
+    if (deaths.length > 0) return;
+    if (before.ring.length > 0 && view.ring.length === 0)
+      this.#fail(21, `${formatViewNumber(view)} lets the last member go`);
+    if (before.next?.join() === view.ring.join()) this.complete(before, 'a joint view ends');
+  }
+
   /** From now on the balancers can know who ended it (P21). */
-  buried(deaths: readonly Death[]): void {
+  #buried(deaths: readonly Death[]): void {
     for (const { cause, running } of deaths) {
       const [only] = running ?? [];
       if (cause === 'self' && running?.length === 1 && only !== undefined) this.#condemned.add(only);
@@ -296,7 +307,7 @@ export class Watch {
   }
 
   /** 17: who dies, or leaves, takes only its own sessions; who joins gets all that move. */
-  moved(before: View, view: View): void {
+  #moved(before: View, view: View): void {
     const gone = before.ring.filter((node) => !view.ring.includes(node));
     const come = view.ring.filter((node) => !before.ring.includes(node));
     for (const id of this.sessions) {

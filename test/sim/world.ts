@@ -391,12 +391,6 @@ export class World {
     this.#newestView = view;
     this.count('views');
     this.aim?.sees(view.next !== null ? 'joint' : view.leaving.length > 0 ? 'leaving' : 'stable', null, null);
-    this.watch.buried(deaths);
-    if (before === null) return;
-    this.watch.moved(before, view);
-    if (before.ring.length > 0 && view.ring.length === 0 && deaths.length === 0)
-      this.fail(`invariant 21: ${formatViewNumber(view)} lets the last member go`);
-    if (before.next !== null && deaths.length === 0 && before.next.join() === view.ring.join())
-      this.watch.complete(before, 'a joint view ends');
+    this.watch.published(before, view, deaths);
   }
 }

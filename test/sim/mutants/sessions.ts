@@ -133,7 +133,7 @@ export const sessionMutants: readonly Mutant[] = [
     name: 'a renewal is not in the log of the old id',
     rule: 'P15',
     file: `${core}/record.js`,
-    find: 'bury(record);\n    touch(record, commit.at);\n    remember(record, mark.version, commit, keptFrom);',
+    find: 'bury(record);\n    touch(record, commit.at);\n    remember(record, mark.version, commit, keptFrom, limits);',
     replace: 'bury(record);\n    touch(record, commit.at);',
     why: 'A retry under the old id is not known there and runs again (10).',
   },
