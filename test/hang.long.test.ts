@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Cluster, type LogLine, startCluster } from './support/cluster.ts';
+import { runLimpet } from './support/command.ts';
 import { createUsers, startLoad, type User } from './support/load.ts';
 import { isRunning } from './support/processes.ts';
 import { spanOf, waitUntil } from './support/wait-until.ts';
@@ -130,3 +131,16 @@ test('a worker stops while the supervisor is stopped too: it has its full time o
   await waitUntil(() => !isRunning(pid), { what: 'the worker to be killed' });
   expect(performance.now() - wokeAt).toBeGreaterThan(2_900);
 }, 60_000);
+
+test('a node was drained some seconds ago, another one stops: it is killed, and the drained one is not waited for', async () => {
+  const cluster = await startCluster();
+  const { code, stderr } = await runLimpet(['drain', 'n4', '--run-dir', cluster.runDir], { folder: cluster.folder });
+  expect(code, stderr).toBe(0);
+  // Longer than a silence that confirms a hang.
+  await spanOf(4_000);
+  const pid = await pidOf(cluster, 'n2');
+  expect(await pause(cluster, 'n2', 6_000)).toBe(false);
+  await waitUntil(async () => (await pidOf(cluster, 'n2')) !== pid, { what: 'n2 to be started again' });
+  const said = cluster.events.filter(({ event, node }) => event === 'health' && node === 'n4');
+  expect(said).toEqual([]);
+}, 120_000);
