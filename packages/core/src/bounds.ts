@@ -12,7 +12,7 @@ export interface Bounds {
   readonly logAnswerBytesMax: number;
   /** Ended sessions remembered by each side of a member. Above it the oldest are forgotten before their time. */
   readonly tombstonesMax: number;
-  /** Messages that each side of a member holds for a view that has not come (P3). */
+  /** Messages that a keeper holds for a view that has not come (P3), and offers that an app loop does. */
   readonly earlyMessagesMax: number;
   /** Ids remembered as unknown within one view (P6). */
   readonly unknownIdsMax: number;

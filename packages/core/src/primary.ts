@@ -87,9 +87,9 @@ export class PrimaryMachine {
 
   /** How near it is to its bounds. For whoever watches. */
   get kept(): Kept {
-    const { future, unknown, offers, quietClaims, tombstones } = this.#state;
+    const { earlyOffers, unknown, offers, quietClaims, tombstones } = this.#state;
     return {
-      earlyMessagesMax: future.filter(({ message }) => message.kind !== 'demote').length,
+      earlyMessagesMax: earlyOffers,
       unknownIdsMax: unknown.size,
       offersMax: offers.size,
       quietClaimsMax: quietClaims.size,

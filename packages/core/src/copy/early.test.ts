@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { bounds } from '../bounds.ts';
 import { CopyMachine } from '../copy.ts';
-import { idRanked, n1, n2, n3, rank, viewOf } from '../primary/members.test-suite.ts';
+import { commitOf, idRanked, n1, n2, n3, nextRequest, rank, viewOf } from '../primary/members.test-suite.ts';
 import { PrimaryMachine } from '../primary.ts';
-import { emptyRecord, snapshot } from '../record.ts';
+import { emptyRecord, noMark, snapshot } from '../record.ts';
 import { numberOf } from '../view.ts';
 
 const before = viewOf(1, [n1, n2, n3]);
@@ -40,4 +40,21 @@ test('app loop: too much for a view that has not come: offers are dropped, what 
     kind: 'own',
     message: { kind: 'demoted', id, view: numberOf(after), record: null, running: [] },
   });
+});
+
+test('app loop: changes from a former primary come before their view: each is made, or the next would stand for all', () => {
+  const machine = new PrimaryMachine({ ...tight, self: n2, incarnation: 1 });
+  machine.step({ kind: 'view', view: before }, 0);
+  const moving = idRanked(after, [n2]);
+  const request = nextRequest();
+  for (const ordinal of [1, 2, 3]) {
+    const create = ordinal === 1 ? { createdAt: 0, expiresAt: 1e9 } : null;
+    const change = { set: new Map([[`n${ordinal}`, new Uint8Array([ordinal])]]), remove: [] };
+    const commit = commitOf(request, 0, { ordinal, create, change });
+    const where = { id: moving, view: numberOf(after), base: noMark, buriedBase: null };
+    const message = { kind: 'forward', ...where, commit, sequence: ordinal } as const;
+    machine.step({ kind: 'own', message: { kind: 'relayed', from: n1, message } }, 0);
+  }
+  machine.step({ kind: 'view', view: after }, 0);
+  expect([...(machine.held(moving)?.attributes.keys() ?? [])]).toEqual(['n1', 'n2', 'n3']);
 });

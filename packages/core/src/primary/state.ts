@@ -207,11 +207,16 @@ export class PrimaryState {
   }
 
   /**
-   * Keeps a message of a newer view until that view has come (P3). Too many are dropped: whoever sent them repeats what
-   * still matters, or is told that it is not known. But a keeper asks for a record once only, and a claim waits for it.
+   * Keeps a message of a newer view until that view has come (P3). Of offers only so many: they are made again. The rest
+   * is said once and not more than there are sessions and requests; without one of a former primary's changes the next
+   * would be taken for all of them.
    */
   hold(early: Early): void {
-    if (this.future.length < this.bounds.earlyMessagesMax || early.message.kind === 'demote') this.future.push(early);
+    if (early.message.kind !== 'offer' || this.earlyOffers < this.bounds.earlyMessagesMax) this.future.push(early);
+  }
+
+  get earlyOffers(): number {
+    return this.future.reduce((count, { message }) => count + (message.kind === 'offer' ? 1 : 0), 0);
   }
 
   linkedTo(member: NodeId, incarnation: number): void {
