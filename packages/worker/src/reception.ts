@@ -87,8 +87,13 @@ export class Reception {
       over = true;
       context.isOver = true;
       // The session layer closes what it has opened, when its handler is done; without it the reception was the only one.
-      if (context.participant !== null) context.participant.end(() => this.#giveTurn(context));
-      else {
+      if (context.participant !== null) {
+        const ended = running.linger(context.request);
+        context.participant.end(() => {
+          ended();
+          this.#giveTurn(context);
+        });
+      } else {
         if (context.session !== null) engine.close(context.session, context.request);
         this.#giveTurn(context);
       }

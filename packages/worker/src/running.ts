@@ -3,6 +3,8 @@ import type { RequestId } from '@limpet/core';
 /** The requests that run in this worker: what a death note names, and what a stop waits for. */
 export class Running {
   readonly #counts = new Map<RequestId, number>();
+  /** Those whose connection has ended before their handler. */
+  readonly #lingering = new Map<RequestId, number>();
   #size = 0;
   readonly #waiting = new Set<() => void>();
 
@@ -10,8 +12,9 @@ export class Running {
     return this.#size;
   }
 
+  /** What may end the worker: also handlers that nobody waits for any more. */
   list(): readonly RequestId[] {
-    return [...this.#counts.keys()];
+    return [...new Set([...this.#counts.keys(), ...this.#lingering.keys()])];
   }
 
   /** Two attempts of one request may overlap here: the first gave up on the connection, not on the handler. */
@@ -34,6 +37,16 @@ export class Running {
     if (this.#size > 0) return;
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
+  }
+
+  /** Its connection has ended; its handler may still be at work until the function returned is called. */
+  linger(request: RequestId): () => void {
+    this.#lingering.set(request, (this.#lingering.get(request) ?? 0) + 1);
+    return () => {
+      const count = this.#lingering.get(request) ?? 0;
+      if (count > 1) this.#lingering.set(request, count - 1);
+      else this.#lingering.delete(request);
+    };
   }
 
   /** Resolves when nothing runs, or `waitMs` are over. */
