@@ -228,6 +228,8 @@ class Attempt implements Dispatcher.DispatchHandler {
       return this.#finish({ kind: 'gone' });
     }
     if (this.#controller === null) return this.#finish({ kind: 'unsent' });
+    // The worker's own word stands in the head alone: what broke off behind it says nothing.
+    if (this.#head?.verdict !== undefined) return this.onResponseEnd();
     const code = codeOf(error);
     if (code === 'UND_ERR_HEADERS_TIMEOUT' || error.message === 'no answer in time')
       return this.#finish({ kind: 'late' });

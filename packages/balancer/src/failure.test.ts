@@ -218,6 +218,17 @@ describe('refused answers and placement', () => {
     }
   });
 
+  test('verdict whose connection breaks behind the head: what it says, not that something ran', async () => {
+    const port = await startWith(() => (request, response) => {
+      response.writeHead(503, { 'limpet-verdict': 'not-executed', 'content-length': '10' });
+      response.flushHeaders();
+      request.socket.end();
+    });
+    const answer = await raw(port, get('/'));
+    expect(answer.status).toBe(503);
+    expect(answer.head).toMatch(/limpet-outcome: not-executed/i);
+  });
+
   test('answer that echoes another request: 502, nothing of it let out', async () => {
     const port = await startWith(() => (_, response) => {
       response.setHeader('limpet-request', '0'.repeat(32));
