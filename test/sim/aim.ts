@@ -45,11 +45,25 @@ const strokes = {
   strand: 2,
   lag: 2,
   cut: 2,
+  cutBoth: 3,
 } as const;
 type Stroke = keyof typeof strokes | 'killRing';
 
 /** Where more may die than there are copies, one seed in so many ends everyone in the ring. */
 const ringShare = 0.3;
+
+/** Moments that come only while sessions move from one living member to another. */
+const moves: ReadonlySet<Mark> = new Set([
+  'demoted',
+  'forward',
+  'confirm',
+  'forwarded',
+  'finished',
+  'joint',
+  'leaving',
+]);
+/** Where it tells something to end everyone in the ring. */
+const ends: readonly Mark[] = ['joint', 'leaving', 'leaving', 'settled'];
 
 /** Of all seeds so many aim. */
 const aimingShare = 0.6;
@@ -68,10 +82,17 @@ export class Aim {
     this.#world = world;
     this.#dice = dice;
     this.#blows = blows;
-    this.#mark = dice.chance(aimingShare) ? dice.weighted(marks) : null;
-    const stroke = dice.weighted(strokes);
-    this.#stroke = world.settings.mayLose && dice.chance(ringShare) ? 'killRing' : stroke;
+    const isRing = world.settings.mayLose && dice.chance(ringShare);
+    const mark = isRing ? dice.pick(ends) : dice.weighted(marks);
+    const stroke = mark === 'forwarded' && dice.chance(0.5) ? 'cutBoth' : dice.weighted(strokes);
+    this.#stroke = isRing ? 'killRing' : stroke;
+    this.#mark = dice.chance(aimingShare) ? mark : null;
     if (this.#mark !== null) world.log.line('faults', `aims at ${this.#mark}: ${this.#stroke}`);
+  }
+
+  /** The membership should change often, or the moment hardly ever comes. */
+  get wantsMoves(): boolean {
+    return this.#mark !== null && moves.has(this.#mark);
   }
 
   /** It happens now, from one member to another; null: of nobody in particular. */
@@ -96,6 +117,12 @@ export class Aim {
   #any(but: Worker | null): Worker | null {
     const others = this.#world.living.filter((worker) => worker !== but);
     return others.length === 0 ? but : this.#dice.pick(others);
+  }
+
+  #later(withinMs: number, run: () => void): void {
+    this.#world.scheduler.at(this.#dice.between(0, withinMs), null, () => {
+      if (!this.isOver) run();
+    });
   }
 
   #strike(sender: Worker, receiver: Worker): void {
@@ -123,11 +150,22 @@ export class Aim {
       case 'blockAndKill':
         // One is behind the others when a death changes everything once more.
         blows.meets('block');
-        blows.block(sender.thread, this.#dice.between(2, 100));
-        this.#world.scheduler.at(this.#dice.between(0, 20), null, () => {
+        blows.block(this.#dice.pick([sender.thread, receiver.keeper.thread]), this.#dice.between(2, 150));
+        this.#later(60, () => {
           const third = this.#world.living.filter((worker) => worker !== sender && worker !== receiver);
-          if (!this.isOver && third.length > 0) blows.kill(this.#dice.pick(third));
+          if (third.length > 0) blows.kill(this.#dice.pick(third));
         });
+        return;
+      case 'cutBoth':
+        // What was said is lost, and asked for once more when others have been served, even if nothing else is done any more.
+        blows.cut(sender, receiver.node);
+        this.#world.scheduler.at(
+          this.#dice.pick([this.#dice.between(5, 300), this.#dice.between(2_000, 2_800)]),
+          null,
+          () => {
+            blows.cut(receiver, sender.node);
+          },
+        );
         return;
       case 'strand':
         blows.strand(sender, this.#dice.between(1_500, 4_000));

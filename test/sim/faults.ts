@@ -44,6 +44,8 @@ const weights: Readonly<Record<Fault, number>> = {
   stopAll: 0.6,
 };
 
+const movingWeights: typeof weights = { ...weights, drain: 14, undrain: 14, scale: 6 };
+
 /** Does things to the cluster until it is told to stop; then everything that was done is taken back. */
 export class Faults {
   readonly #world: World;
@@ -65,7 +67,7 @@ export class Faults {
     const { scheduler, settings } = this.#world;
     scheduler.at(this.#dice.between(0, 2 * settings.faultEveryMs), null, () => {
       if (this.isOver) return;
-      this.inject(this.#dice.weighted(weights));
+      this.inject(this.#dice.weighted(this.#aim.wantsMoves ? movingWeights : weights));
       this.#next();
     });
   }

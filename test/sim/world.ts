@@ -390,7 +390,9 @@ export class World {
     );
     this.#newestView = view;
     this.count('views');
-    this.aim?.sees(view.next !== null ? 'joint' : view.leaving.length > 0 ? 'leaving' : 'stable', null, null);
+    const [leaver] = view.leaving.flatMap((id) => view.members[id] ?? []);
+    const from = leaver === undefined ? null : (this.workers.get(formatAddress(leaver)) ?? null);
+    this.aim?.sees(view.next !== null ? 'joint' : from !== null ? 'leaving' : 'stable', from, null);
     this.watch.published(before, view, deaths);
   }
 }

@@ -153,6 +153,14 @@ export const memberMutants: readonly Mutant[] = [
     why: 'Nobody is primary of anything (22).',
   },
   {
+    name: 'who leaves is told to end before it is done',
+    rule: 'P11',
+    file: `${core}/membership.js`,
+    find: 'const holders = [...view.ring, ...view.leaving.filter((id) => !this.#isDrained(view, id))];',
+    replace: 'const holders = [...view.ring];',
+    why: 'What it held last is not confirmed by anyone yet (1).',
+  },
+  {
     name: 'the last one may be drained',
     rule: 'P11',
     file: `${core}/membership.js`,

@@ -19,6 +19,18 @@ export const mutants: readonly Mutant[] = [
 /** What no world without a kernel can break. */
 export const heldElsewhere: readonly HeldElsewhere[] = [
   {
+    rule: 'P6',
+    what: 'that the newer custody wins over the higher version',
+    why: 'a primary has asked all that live before it commits, or holds all that was acknowledged: an older custody with a higher version is met in files saved at a full stop',
+    tests: ['packages/core/src/saved.test.ts'],
+  },
+  {
+    rule: 'P16',
+    what: 'that a request whose change another one has committed stands in the log as committed',
+    why: 'it stands there as carried already, so a retry never runs: it is told that nothing is known instead of given its answer, which no invariant forbids',
+    tests: ['packages/session/src/facade.test.ts'],
+  },
+  {
     rule: 'P7',
     what: 'the proof of a death by /proc',
     why: 'the simulator tells the supervisor of deaths, late and in any order, but has no process table to misread',

@@ -44,6 +44,14 @@ export const viewMutants: readonly Mutant[] = [
     why: 'What the copy refused because of its view is not sent again: the gate stays shut (22).',
   },
   {
+    name: 'a copy is dropped before its primary has confirmed it',
+    rule: 'P5',
+    file: `${core}/copy/copies.js`,
+    find: 'if (copy.inWriteSet || !copy.confirmed)',
+    replace: 'if (copy.inWriteSet)',
+    why: 'Who is out of the write set may be the only one that holds the session (1).',
+  },
+  {
     name: 'records are not swept after a view change',
     rule: 'P5',
     file: `${core}/primary/views.js`,

@@ -30,6 +30,14 @@ export const writeMutants: readonly Mutant[] = [
     why: 'The log forgets requests while they still run: their further commits and retries are new to it (9, 10).',
   },
   {
+    name: 'a known request id is committed again',
+    rule: 'P2',
+    file: `${core}/primary/commit.js`,
+    find: "earlier !== undefined && earlier.state === 'committed' && earlier.commits >= commit.ordinal",
+    replace: 'earlier === null',
+    why: 'What another attempt has committed is committed again, over what came in between (1).',
+  },
+  {
     name: 'a write goes to one member of the write set only',
     rule: 'P2',
     file: `${core}/primary/supply.js`,
