@@ -9,7 +9,6 @@ import type { FromCopySide, ToCopySide, ToOwnKeeper } from './messages.ts';
 import type { Rank } from './rank.ts';
 import {
   applyCommit,
-  buryUnder,
   dropAnswer,
   emptyRecord,
   sameMark,
@@ -268,10 +267,7 @@ export class CopyMachine {
     applyCommit(current.record, message.mark, message.commit, message.keptFrom, this.#bounds);
     const { bury } = message.commit;
     if (bury !== null && message.buried !== null) {
-      const old = this.#copies.advance(bury) ?? this.#copies.put(bury, emptyRecord(bury), view);
-      const isWhole = old.record.mark.version === message.buried.version - 1;
-      buryUnder(old.record, message.buried, message.commit, message.keptFrom, this.#bounds);
-      // Dead at once, whatever was here of it; but its request log is only in the record that is on its way (P2).
+      const { old, isWhole } = this.#copies.bury(bury, message.buried, message.commit, message.keptFrom, view);
       if (isWhole) this.#keep(from, bury, old, view);
       else this.#answer(from, { kind: 'need', id: bury, view: numberOf(view) });
     }

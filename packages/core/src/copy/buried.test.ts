@@ -47,6 +47,12 @@ test('copy side: an end comes for a session that is not here yet: dead at once, 
   ]);
   expect(machine.held(old)?.deleted).toBe(true);
 
+  // The same by its name alone: what is here is not it.
+  const digest = { kind: 'digest', id: old, view: at.view, mark: buried, touchedAt: 1 } as const;
+  expect(machine.step({ kind: 'message', from: n1, message: digest }, 1)).toMatchObject([
+    { kind: 'send', message: { kind: 'need', id: old } },
+  ]);
+
   const entry = (name: RequestId, version: number): LogEntry => ({
     request: name,
     state: 'committed',

@@ -2,9 +2,10 @@ import { assign } from '../assignment.ts';
 import type { Bounds } from '../bounds.ts';
 import type { NodeId, RequestId, SessionId } from '../ids.ts';
 import { type Lifetimes, logKeptMs, tombstoneKeptMs } from '../lifetimes.ts';
-import type { SessionRecord } from '../messages.ts';
+import type { Commit, Mark, SessionRecord } from '../messages.ts';
 import type { Rank } from '../rank.ts';
 import {
+  buryUnder,
   emptyRecord,
   forgetRequests,
   noMark,
@@ -175,6 +176,25 @@ export class Copies {
     const copy = isOvertaken ? known : this.put(id, workingRecord(record), view);
     touch(copy.record, usedAt);
     return copy;
+  }
+
+  /**
+   * The session that `commit` has replaced is dead at once, whatever is here of it. But its request log may only be in the
+   * record that is on its way (P2): without it the tombstone is nobody's version, so that no digest finds the whole one here.
+   */
+  bury(
+    id: SessionId,
+    buried: Mark,
+    commit: Commit,
+    keptFrom: number,
+    view: View,
+  ): { readonly old: Copy; readonly isWhole: boolean } {
+    const old = this.advance(id) ?? this.put(id, emptyRecord(id), view);
+    const { version, by } = old.record.mark;
+    const isWhole = version === buried.version - 1 && by !== noMark.by;
+    const mark = isWhole ? buried : { ...buried, by: noMark.by };
+    buryUnder(old.record, mark, commit, keptFrom, this.#bounds);
+    return { old, isWhole };
   }
 
   /** Unconfirmed, of an old custody: the ordinary rules bring it to its primary in the first view. */
