@@ -60,14 +60,16 @@ export async function startCluster(env = {}, flags = [], ownRunDir = null) {
     admin ??= now?.admin?.url ?? null;
     return now;
   };
-  const whole = async () => {
-    for (let round = 0; round < 1_500; round += 1) {
+  /** Until every node is back and every session has its copies; asks every `askMs`. */
+  const whole = async (askMs = 20) => {
+    const until = performance.now() + 60_000;
+    while (performance.now() < until) {
       const now = await status();
       const processes = [...(now?.nodes ?? []), ...(now?.balancers ?? [])];
       // The port refuses connections until a balancer listens on it.
       if (now?.settled && processes.every(({ health }) => health === 'alive')) return now;
       if (child.exitCode !== null) throw new Error('limpet start ended');
-      await sleep(20);
+      await sleep(askMs);
     }
     throw new Error('the cluster does not settle');
   };
