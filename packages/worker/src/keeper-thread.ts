@@ -22,6 +22,7 @@ import {
   type ViewNumber,
 } from '@limpet/core';
 import { dial, type Link, listen, Prover, socketPath, whoOf } from '@limpet/transport';
+import { BatchedPort } from './batched-port.ts';
 import { reportCustody } from './custody-reports.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { MemberLinks } from './member-links.ts';
@@ -58,6 +59,7 @@ const statsMs = 500;
 const sliceMs = 1.5;
 /** Copies per step of a slice. */
 const sweepBudget = 50;
+const countShare = 200;
 /** A view is reported done again this often, in milliseconds (P9). */
 const reportAgainMs = 250;
 
@@ -69,6 +71,7 @@ const data = workerData as KeeperData;
 const { node, incarnation, sockets, version, rankKey, proofKey, lifetimes, savedFolder, port } = data;
 const macKeys = data.macKeys.map(sipKey);
 const rank = createRank(sipKey(rankKey));
+const toApp = new BatchedPort<FromKeeperThread>(port);
 const machine = new CopyMachine({ self: node, rank, ...lifetimes });
 const links = new MemberLinks<Link<Introduction | ToCopySide, FromCopySide>>();
 const now = () => performance.timeOrigin + performance.now();
@@ -131,7 +134,7 @@ function perform(effect: CopyEffect): void {
       links.to(effect.to)?.send(effect.message);
       return;
     case 'own':
-      port.postMessage(effect.message satisfies FromCopySide | FromOwnKeeper);
+      toApp.post(effect.message);
       return;
     case 'more':
       sweepSoon();
@@ -169,9 +172,23 @@ function sweepSlice(): void {
   }
 }
 
+let last = { sessions: 0, bytes: 0 };
+let countedAtMs = 0;
+let countMs = 0;
+
+/** Counting looks at every copy: at most one part in `countShare` of this thread's time goes into it. */
+function counted(): { readonly sessions: number; readonly bytes: number } {
+  const begin = performance.now();
+  if (begin - countedAtMs < countShare * countMs) return last;
+  last = machine.count();
+  countedAtMs = performance.now();
+  countMs = countedAtMs - begin;
+  return last;
+}
+
 function sendStats(): void {
   const { view, promoted, unprotected } = machine;
-  const { sessions: buddy, bytes } = machine.count();
+  const { sessions: buddy, bytes } = counted();
   control.send({
     kind: 'stats',
     view,
@@ -206,9 +223,11 @@ await listen<Introduction | ToCopySide, FromCopySide>(
   },
 );
 
-port.on('message', (message: ToKeeperThread) => {
-  if (message.kind === 'save') void save(message.limitMs).then(() => port.postMessage({ kind: 'saved' }));
-  else step({ kind: 'own', message });
+port.on('message', (messages: readonly ToKeeperThread[]) => {
+  for (const message of messages) {
+    if (message.kind === 'save') void save(message.limitMs).then(() => toApp.post({ kind: 'saved' }));
+    else step({ kind: 'own', message });
+  }
 });
 setInterval(() => step({ kind: 'tick' }), tickMs);
 setInterval(sendStats, statsMs);

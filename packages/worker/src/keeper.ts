@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { FromCopySide, FromOwnKeeper, NodeId, ToCopySide, ToOwnKeeper } from '@limpet/core';
+import { BatchedPort } from './batched-port.ts';
 import type { FromKeeperThread, KeeperData, ToKeeperThread } from './keeper-thread.ts';
 import { startPulse } from './pulse.ts';
 
@@ -38,19 +39,22 @@ export async function startKeeper(
   });
   await once(port, 'message');
   let saved = (): void => {};
-  port.on('message', (message: FromKeeperThread) => {
-    if (message.kind === 'saved') saved();
-    else received(message);
+  port.on('message', (messages: readonly FromKeeperThread[]) => {
+    for (const message of messages) {
+      if (message.kind === 'saved') saved();
+      else received(message);
+    }
   });
   // The app decides how long the process lives.
   port.unref();
   thread.unref();
+  const outgoing = new BatchedPort<ToKeeperThread>(port);
   return {
-    post: (message) => port.postMessage(message),
+    post: (message) => outgoing.post(message),
     save: (limitMs) =>
       new Promise((resolve) => {
         saved = resolve;
-        port.postMessage({ kind: 'save', limitMs } satisfies ToKeeperThread);
+        outgoing.post({ kind: 'save', limitMs });
       }),
   };
 }
