@@ -154,5 +154,8 @@ function printTimeline(windows, took) {
       worst[at] = Math.max(worst[at] ?? 0, one.ms);
     }
   }
-  printTable('largest latency by time after the kill', [...worst].map((value, at) => [`${at / 10} s`, ms(value ?? 0)]));
+  printTable(
+    'largest latency by time after the kill',
+    [...worst].map((value, at) => [`${at / 10} s`, ms(value ?? 0)]),
+  );
 }

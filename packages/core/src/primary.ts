@@ -9,6 +9,7 @@ import type { PrimaryEffect, PrimaryEvent, Token } from './primary/events.ts';
 import { close, forward, handDown } from './primary/former.ts';
 import { acknowledge, deliver, flushDelivered, settle, wait } from './primary/gate.ts';
 import { expire } from './primary/life.ts';
+import { nextShare } from './primary/pace.ts';
 import { receiveRelayed } from './primary/relayed.ts';
 import { type PrimaryOptions, PrimaryState } from './primary/state.ts';
 import { sendMissed } from './primary/supply.ts';
@@ -179,6 +180,7 @@ export class PrimaryMachine {
         sweepSome(state, event.budget);
         return;
       case 'tick':
+        state.paceShare = nextShare(state.paceShare, event.lateMs ?? 0);
         flushDelivered(state);
         sendTouches(state);
         sendPaced(state);

@@ -91,6 +91,7 @@ export class ReplicatedEngine implements Engine {
   readonly #unheld = new UnheldIds();
   #bytes = 0;
   #weighedAtMs = 0;
+  #tickedAtMs = 0;
   #token = 0;
   /** The answer to the token being asked for, when it came within the same step. */
   #instant: Answer | null = null;
@@ -109,6 +110,7 @@ export class ReplicatedEngine implements Engine {
       deadlineMs,
       bounds: options.bounds ?? bounds,
     });
+    this.#tickedAtMs = options.now();
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
   }
@@ -390,6 +392,7 @@ export class ReplicatedEngine implements Engine {
       this.#options.late(wait.what, this.#machine.silent(wait.id));
       wait.answer(null);
     }
-    this.#step({ kind: 'tick' });
+    this.#step({ kind: 'tick', lateMs: Math.max(0, now - this.#tickedAtMs - tickMs) });
+    this.#tickedAtMs = this.#options.now();
   }
 }

@@ -1,5 +1,5 @@
 import { assign } from '../assignment.ts';
-import type { SessionId } from '../ids.ts';
+import type { NodeId, SessionId } from '../ids.ts';
 import type { View } from '../view.ts';
 import { isSameMember } from '../view-history.ts';
 import { endIdle } from './commit.ts';
@@ -27,11 +27,17 @@ export function advance(state: PrimaryState, id: SessionId): Entry | undefined {
       continue;
     }
     changed = true;
-    if (assign(state.rank, view, id).primary !== state.self) {
+    const { primary, writeSet } = assign(state.rank, view, id);
+    if (primary !== state.self) {
       demote(state, entry);
       return undefined;
     }
-    follow(state, entry, view);
+    follow(
+      state,
+      entry,
+      view,
+      writeSet.filter((member) => member !== state.self),
+    );
   }
   if (entry.record.mark.version === 0) return entry;
   if (changed) {
@@ -45,10 +51,9 @@ export function advance(state: PrimaryState, id: SessionId): Entry | undefined {
 }
 
 /** Still primary in `view`: what is acknowledged counts on for the members that stay, each of the same incarnation. */
-function follow(state: PrimaryState, entry: Entry, view: View): void {
+function follow(state: PrimaryState, entry: Entry, view: View, others: readonly NodeId[]): void {
   const before = entry.seen;
   entry.seen = view;
-  const others = state.othersOf(view, entry.record.id);
   for (const member of entry.others) {
     if (!others.includes(member) || !isSameMember(before, view, member)) entry.acked.delete(member);
     // It keeps its copy until it knows that this member has entered the view that takes it away.

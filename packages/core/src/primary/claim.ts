@@ -208,14 +208,16 @@ export function offered(state: PrimaryState, from: NodeId, id: SessionId): void 
 
 /** Takes up what was offered, a few at a time and at a pace that leaves requests alone (P12). */
 export function claimOffered(state: PrimaryState): void {
-  for (const id of state.offers) {
-    if (state.quietClaims.size >= state.bounds.quietClaimsMax) return;
-    const afterMs = state.quietPace.waitMs(state.nowMs);
+  // Many at once: each alone would wake the keeper, and its answer this loop, for itself.
+  if (state.quietClaims.size > state.bounds.quietClaimsMax / 2) return;
+  while (state.offers.size > 0 && state.quietClaims.size < state.bounds.quietClaimsMax) {
+    const afterMs = state.quietPace.waitMs(state.nowMs, state.paceShare);
     if (afterMs > 0) {
       state.wakeAfter(afterMs);
       return;
     }
-    state.offers.delete(id);
+    const id = state.offers.take();
+    if (id === undefined) return;
     if (state.entries.has(id) || state.openings.has(id) || !state.isPrimary(id)) continue;
     state.quietPace.take(1);
     state.quietClaims.add(id);

@@ -31,7 +31,8 @@ export type PrimaryEvent =
   | { readonly kind: 'close'; readonly id: SessionId; readonly request: RequestId }
   /** Bring up to `budget` records to the current view and send what waits for its pace; answered by `more` while there is more. */
   | { readonly kind: 'sweep'; readonly budget: number }
-  | { readonly kind: 'tick' };
+  /** `lateMs`: how much later than the caller had meant to. */
+  | { readonly kind: 'tick'; readonly lateMs?: number };
 
 export type PrimaryEffect =
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: ToCopySide }

@@ -1,6 +1,7 @@
 import { type Bounds, bounds } from '../bounds.ts';
 import type { SessionId } from '../ids.ts';
 import { Bucket } from './bucket.ts';
+import { Queue } from './queue.ts';
 
 /** P12: what may be under way to one member, and what waits for its turn. Counts and decides; sends nothing. */
 
@@ -33,10 +34,10 @@ const none: Turn = { kind: 'none' };
 
 export class Lane {
   readonly #limits: Pick<Bounds, 'freshMax' | 'bulkMax'>;
-  readonly #queues: { readonly [urgency in Urgency]: Set<SessionId> } = {
-    held: new Set(),
-    recent: new Set(),
-    rest: new Set(),
+  readonly #queues: { readonly [urgency in Urgency]: Queue<SessionId> } = {
+    held: new Queue(),
+    recent: new Queue(),
+    rest: new Queue(),
   };
   /** The member has said that it lacks them: a digest would be of no use. */
   readonly #lacking = new Set<SessionId>();
@@ -46,6 +47,8 @@ export class Lane {
   #fresh = 0;
   #bulkBytes = 0;
   #bulk = 0;
+  /** The window for bulk was full and has not been half empty since: answers open it for many at once, not for one each. */
+  #isFull = false;
   readonly #records = new Bucket(bulkPerSecond);
   readonly #bytes = new Bucket(bulkBytesPerSecond);
 
@@ -62,6 +65,7 @@ export class Lane {
     this.#fresh = 0;
     this.#bulkBytes = 0;
     this.#bulk = 0;
+    this.#isFull = false;
   }
 
   /** Puts it in the queue, or further to the front of it; it is never put back. */
@@ -96,14 +100,21 @@ export class Lane {
     return this.#fresh < this.#limits.freshMax && this.#freshBytes < freshBytesMax;
   }
 
-  /** Takes the next one from the queues. Whatever is sent for it is told by `sent`. */
-  turn(nowMs: number): Turn {
+  /** Takes the next one from the queues, those that nobody waits for at `share` of their pace. Whatever is sent for it is told by `sent`. */
+  turn(nowMs: number, share = 1): Turn {
     const { held, recent, rest } = this.#queues;
     if (held.size > 0 && this.hasRoom) return take(held, false);
     const queue = recent.size > 0 ? recent : rest;
-    if (queue.size === 0 || this.#bulk >= this.#limits.bulkMax || this.#bulkBytes >= bulkBytesMax) return none;
-    const afterMs = Math.max(this.#records.waitMs(nowMs), this.#bytes.waitMs(nowMs));
+    if (queue.size === 0 || !this.#hasBulkRoom()) return none;
+    const afterMs = Math.max(this.#records.waitMs(nowMs, share), this.#bytes.waitMs(nowMs, share));
     return afterMs > 0 ? { kind: 'later', afterMs } : take(queue, true);
+  }
+
+  #hasBulkRoom(): boolean {
+    const used = Math.max(this.#bulk / this.#limits.bulkMax, this.#bulkBytes / bulkBytesMax);
+    if (used >= 1) this.#isFull = true;
+    else if (used <= 0.5) this.#isFull = false;
+    return !this.#isFull;
   }
 
   sent(id: SessionId, version: number, bytes: number, isBulk: boolean): void {
@@ -152,9 +163,7 @@ export class Lane {
   }
 }
 
-function take(queue: Set<SessionId>, isBulk: boolean): Turn {
-  const [id] = queue;
-  if (id === undefined) return none;
-  queue.delete(id);
-  return { kind: 'id', id, isBulk };
+function take(queue: Queue<SessionId>, isBulk: boolean): Turn {
+  const id = queue.take();
+  return id === undefined ? none : { kind: 'id', id, isBulk };
 }

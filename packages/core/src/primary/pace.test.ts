@@ -3,6 +3,7 @@ import { bounds } from '../bounds.ts';
 import type { SessionId } from '../ids.ts';
 import { bulkBytesMax, bulkPerSecond, freshBytesMax, Lane } from './lane.ts';
 import { idRanked, Members, n1, n2, n3, nextRequest, viewOf } from './members.test-suite.ts';
+import { lateMsMax, nextShare, shareMin } from './pace.ts';
 
 const { bulkMax } = bounds;
 const ids = Array.from({ length: 500 }, (_, at) => `s${at}` as SessionId);
@@ -60,6 +61,52 @@ describe('lane', () => {
     expect(sent).toBeGreaterThan(bulkPerSecond * 0.8);
   });
 
+  test('a full window is answered one by one: nothing goes until half of it is free, then half of it at once', () => {
+    const lane = new Lane();
+    for (const id of ids) lane.want(id, 'rest');
+    const sent: SessionId[] = [];
+    for (let now = 0; sent.length < bulkMax; now += 5) sent.push(...drain(lane, now, 100));
+    const later = 10_000;
+    const half = bulkMax / 2;
+    for (const id of sent.slice(0, half - 1)) {
+      lane.acknowledged(id, 1);
+      expect(drain(lane, later)).toEqual([]);
+    }
+    lane.acknowledged(sent[half - 1] as SessionId, 1);
+    expect(drain(lane, later, 100)).toHaveLength(half);
+  });
+
+  test('the rate is used up: what follows goes many at a time, not one by one', () => {
+    const lane = new Lane();
+    const many = Array.from({ length: 10_000 }, (_, index) => `m${index}` as SessionId);
+    for (const id of many) lane.want(id, 'rest');
+    let turns = 0;
+    let sent = 0;
+    for (let now = 0; now < 1_000; now += 0.25) {
+      const taken = drain(lane, now);
+      for (const id of taken) lane.acknowledged(id, 1);
+      sent += taken.length;
+      if (taken.length > 0) turns += 1;
+    }
+    expect(sent / turns).toBeGreaterThan(10);
+  });
+
+  test('a share of the pace: that much of it, and no more', () => {
+    const lane = new Lane();
+    const many = Array.from({ length: 10_000 }, (_, index) => `m${index}` as SessionId);
+    for (const id of many) lane.want(id, 'rest');
+    let sent = 0;
+    for (let now = 0; now < 4_000; now += 5) {
+      for (let turn = lane.turn(now, 1 / 4); turn.kind === 'id'; turn = lane.turn(now, 1 / 4)) {
+        lane.sent(turn.id, 1, 500, true);
+        lane.acknowledged(turn.id, 1);
+        sent += 1;
+      }
+    }
+    expect(sent).toBeLessThanOrEqual(bulkPerSecond * 1.1);
+    expect(sent).toBeGreaterThan(bulkPerSecond * 0.8);
+  });
+
   test('fresh writes beyond the window: no room until they are answered', () => {
     const lane = new Lane();
     lane.sent(at(0), 1, freshBytesMax / 2, false);
@@ -95,6 +142,31 @@ function killBuddy(cluster: Members): void {
 
 const sentTo = (cluster: Members, kind: string) =>
   cluster.sent.filter(({ to, message }) => to === n3 && message.kind === kind);
+
+describe('share of the pace', () => {
+  test('late ticks, then ticks in time: down to the least share at once, back to the whole in seconds', () => {
+    let share = 1;
+    for (let tick = 0; tick < 10; tick += 1) share = nextShare(share, lateMsMax + 1);
+    expect(share).toBe(shareMin);
+    share = nextShare(share, lateMsMax);
+    expect(share).toBeGreaterThan(shareMin);
+    for (let tick = 0; tick < 40; tick += 1) share = nextShare(share, 0);
+    expect(share).toBe(1);
+  });
+
+  test('a buddy dies and the loop is late at every tick: copying takes much longer, and all of it is done', () => {
+    const { cluster } = start(300);
+    killBuddy(cluster);
+    const machine = cluster.members.get(n1)?.primary;
+    for (let tick = 0; tick < 3; tick += 1) machine?.step({ kind: 'tick', lateMs: lateMsMax + 1 }, cluster.nowMs);
+    const left = machine?.unprotected ?? 0;
+    expect(left).toBeGreaterThan(0);
+    cluster.wait(20);
+    expect(machine?.unprotected).toBeGreaterThan(left - (bulkPerSecond / 50) * 0.75);
+    cluster.wait(3_000);
+    expect(machine?.unprotected).toBe(0);
+  });
+});
 
 describe('supply', () => {
   test('a buddy dies: its sessions are copied at the pace of the link, none stays behind', () => {

@@ -11,6 +11,7 @@ import { ViewHistory } from '../view-history.ts';
 import { Bucket } from './bucket.ts';
 import type { PrimaryEffect, Settled, Token } from './events.ts';
 import { Lane } from './lane.ts';
+import { Queue } from './queue.ts';
 
 /** What `acked` says of a member that has not shown yet that it holds this history at all. */
 export const unsynced = -1;
@@ -158,10 +159,12 @@ export class PrimaryState {
   readonly loopback: Relayed[] = [];
   sweep: Iterator<SessionId> | null = null;
   /** Offered by their holders and not claimed yet (P6). */
-  readonly offers = new Set<SessionId>();
+  readonly offers = new Queue<SessionId>();
   /** Claims under way that began with an offer. */
   readonly quietClaims = new Set<SessionId>();
   readonly quietPace = new Bucket(quietPerSecond);
+  /** The part of every pace that is gone at, above 0 and at most 1. */
+  paceShare = 1;
   /** When the caller has been asked to come back for what waits for its pace; null: not asked. */
   wakeAtMs: number | null = null;
   oldest: Iterator<[SessionId, Entry]> | null = null;

@@ -74,7 +74,7 @@ export function sendMissed(state: PrimaryState, entry: Entry, member: NodeId): v
 /** Sends what has its turn and fits into the windows. */
 export function pump(state: PrimaryState, member: NodeId, lane: Lane): void {
   for (;;) {
-    const turn = lane.turn(state.nowMs);
+    const turn = lane.turn(state.nowMs, state.paceShare);
     if (turn.kind === 'later') state.wakeAfter(turn.afterMs);
     if (turn.kind !== 'id') return;
     const entry = state.entries.get(turn.id);
