@@ -63,8 +63,8 @@ export const handoverMutants: readonly Mutant[] = [
     name: 'the former primary commits on',
     rule: 'P10',
     file: `${core}/primary/advance.js`,
-    find: 'if (assign(state.rank, view, id).primary !== state.self) {',
-    replace: 'if (assign(state.rank, view, id).primary !== state.self && !state.running.has(id)) {',
+    find: 'if (primary !== state.self) {\n            demote(state, entry);',
+    replace: 'if (primary !== state.self && !state.running.has(id)) {\n            demote(state, entry);',
     why: 'Two commit for one session in one view (2).',
   },
 ];
