@@ -7,7 +7,7 @@ export interface Options {
   readonly ticks: number;
   /** Processes that play at once. */
   readonly jobs: number;
-  /** Try the simulator itself instead: play with each rule broken, in up to `seeds` seeds (here 1,000 when not told). */
+  /** Try the simulator itself instead: play with each rule broken, in up to `seeds` seeds (here 2,000 when not told). */
   readonly mutants: boolean;
   /** Only this mutant, or those of this rule. */
   readonly mutant: string | null;
@@ -24,7 +24,7 @@ const flags = ['mutants', 'log', 'cells'] as const;
 const texts = ['report', 'mutant'] as const;
 
 /** Seeds that a mutant must not live through. */
-const mutantSeeds = 1_000;
+const mutantSeeds = 2_000;
 
 /** Throws with a sentence for what it does not understand. */
 export function parseOptions(given: readonly string[]): Options {
