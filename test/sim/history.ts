@@ -200,7 +200,10 @@ export class History {
 
   #mayHaveExpired({ lastUseFromMs, createdFromMs }: Known): boolean {
     const { settings, scheduler } = this.#world;
-    return scheduler.nowMs - lastUseFromMs >= settings.idleMs || scheduler.nowMs - createdFromMs >= settings.absoluteMs;
+    return (
+      scheduler.nowMs - lastUseFromMs >= settings.idleMs ||
+      scheduler.nowMs - Math.floor(createdFromMs) >= settings.absoluteMs
+    );
   }
 
   /** What the head said about the cookie, and what that says about the session. */

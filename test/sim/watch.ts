@@ -174,7 +174,8 @@ export class Watch {
       const { primary, writeSet } = assign(this.#world.rank, view, id);
       const record = this.#memberOf(view, primary)?.engine.record(id) ?? null;
       if (record === null || record.deleted || record.expiresAt < this.#world.scheduler.nowMs + epochMs) continue;
-      const shown = Math.min(this.shown.get(id) ?? 0, record.mark.version);
+      // Where a loss is allowed, versions that were shown may be lost, and made again.
+      const shown = this.#world.settings.mayLose ? 0 : Math.min(this.shown.get(id) ?? 0, record.mark.version);
       if (shown === 0) continue;
       for (const node of writeSet) {
         const worker = this.#memberOf(view, node);
