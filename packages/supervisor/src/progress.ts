@@ -36,7 +36,7 @@ interface Move {
 }
 
 /** Handing a session over costs about this many times what copying it does: it is asked for, taken, confirmed and dropped. */
-const handOverWeight = 3;
+const handOverWeight = 2;
 /** The pace is that of the last so many milliseconds: a phase begins slowly, until every session has been looked at. */
 const paceMs = 500;
 
