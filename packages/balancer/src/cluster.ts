@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   assert,
   compareViews,
@@ -28,6 +29,11 @@ export interface Settings extends SessionNames {
   readonly deadlineMs: number;
   readonly trust: Trust;
   readonly replayable: readonly ReplayableRoute[];
+  /**
+   * The cluster's name in Via. Its own, so that a request that comes back is known from one that another cluster sends
+   * here; made of a digest, so that all balancers have the same one and it tells nothing.
+   */
+  readonly pseudonym: string;
 }
 
 interface Waiter {
@@ -106,6 +112,7 @@ export class Cluster {
       deadlineMs: welcome.deadlineMs,
       trust: createTrust(welcome.trustProxy ?? []),
       replayable: parseReplayables(welcome.replayable ?? []),
+      pseudonym: `limpet-${createHash('sha256').update('via').update(welcome.rankKey).digest('hex').slice(0, 8)}`,
     };
     this.#rankKey = welcome.rankKey;
     this.#placementRank = createPlacementRank(sipKey(welcome.rankKey));

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { lingerMs } from './limits.ts';
 import type { Page } from './page.ts';
 
@@ -10,7 +10,8 @@ export interface Downstream {
   /** Called whenever a refused write may go on. */
   onDrain: (() => void) | null;
   interim(status: number, lines: readonly string[]): void;
-  head(status: number, statusText: string, lines: readonly string[]): void;
+  /** `isUntilClose`: the end of the connection is the end of the body, and nothing else may say that it is whole. */
+  head(status: number, statusText: string, lines: readonly string[], isUntilClose?: boolean): void;
   /** The head goes out although no body has come yet: it may take a while (event streams, long polls). */
   flush(): void;
   /** False: wait for `onDrain`. */
@@ -25,9 +26,12 @@ export class ClientDownstream implements Downstream {
   onGone: (() => void) | null = null;
   onDrain: (() => void) | null = null;
   isGone = false;
+  /** The connection ends with this answer, and nothing that comes after its request is served. */
+  isLast = false;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   #hasBody = false;
+  #finish: (() => void) | null = null;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
@@ -45,25 +49,17 @@ export class ClientDownstream implements Downstream {
   interim(status: number, lines: readonly string[]): void {
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     if (this.#request.httpVersion !== '1.1' || this.#response.headersSent) return;
-    if (status === 102) this.#response.writeProcessing();
-    if (status !== 103) return;
-    const hints: Record<string, string | string[]> = {};
-    const links: string[] = [];
-    for (let at = 0; at + 1 < lines.length; at += 2) {
-      const name = lines[at]?.toLowerCase() ?? '';
-      if (name === 'link') links.push(lines[at + 1] ?? '');
-      else hints[name] = lines[at + 1] ?? '';
-    }
-    try {
-      this.#response.writeEarlyHints({ ...hints, link: links });
-    } catch {
-      // Node takes only links it understands. A hint may be lost, the answer may not.
-    }
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
+    for (let at = 0; at + 1 < lines.length; at += 2) head += `${lines[at]}: ${lines[at + 1]}\r\n`;
+    // Not by writeEarlyHints(): it throws on links that it does not understand, and knows no other interim status.
+    this.#response.socket?.write(`${head}\r\n`, 'latin1');
   }
 
-  head(status: number, statusText: string, lines: readonly string[]): void {
-    const close = this.#request.complete ? [] : ['Connection', 'close'];
-    const all = [...lines, ...close];
+  head(status: number, statusText: string, lines: readonly string[], isUntilClose = false): void {
+    // A connection is not kept for HTTP/1.0: who speaks it may be a proxy that hands it on (RFC 9112 §9.3, C.2.2).
+    this.isLast ||= !this.#request.complete || this.#request.httpVersion !== '1.1' || isUntilClose;
+    if (isUntilClose) this.#response.useChunkedEncodingByDefault = false;
+    const all = this.isLast ? [...lines, 'Connection', 'close'] : [...lines];
     if (statusText === '') this.#response.writeHead(status, all);
     else this.#response.writeHead(status, statusText, all);
   }
@@ -90,12 +86,20 @@ export class ClientDownstream implements Downstream {
     this.#response.flushHeaders();
     const finish = () => {
       clearTimeout(timer);
+      this.#finish = null;
       this.#response.end();
     };
     const timer = setTimeout(finish, lingerMs);
+    this.#finish = finish;
     this.#request.once('end', finish);
     this.#request.once('close', finish);
     this.#request.resume();
+  }
+
+  /** Ends an answer that is whole and only waits for the rest of its request. False: there is none. */
+  finishLingering(): boolean {
+    this.#finish?.();
+    return this.#response.writableEnded;
   }
 
   cut(): void {

@@ -184,9 +184,15 @@ class Attempt implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, statusText?: string) {
     const raw = (controller.rawHeaders ?? []) as readonly (string | Buffer)[];
     const head = readAnswerHead(this.#passage.head.method, status, statusText ?? '', raw);
-    if (status < 200) return this.#interim(head);
-    this.#admit();
+    if (status < 200 && head.fault === null) return this.#interim(head);
+    // A final answer takes the rest of the body with it, but not one that the client has been asked to keep.
+    if (this.#passage.body.kind === 'long' && this.#passage.body.invite === null) this.#admit();
     this.#back = 'head';
+    if (head.fault !== null) {
+      this.#finish({ kind: 'malformed', why: head.fault });
+      controller.abort(new Error('the answer could be read in two ways'));
+      return;
+    }
     if (head.echo !== this.#passage.id) {
       // Bytes of another exchange on this connection: whatever follows on it is not to be trusted either.
       this.#finish({ kind: 'malformed', why: head.echo === undefined ? 'no request id' : 'another request id' });
@@ -195,6 +201,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#head = head;
     if (head.verdict !== undefined) return;
+    // Whole with its head. undici would wait for the bytes that a Content-Length names, and a 304 may name the other answer's.
+    if (status === 304) return this.#finish({ kind: 'held', head, body: [] });
     this.#isHeld = head.bytes !== null && head.bytes <= heldBytesMax;
     if (this.#isHeld) return;
     this.#sendHead(head);
@@ -264,7 +272,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #sendHead(head: AnswerHead): void {
     if (this.#down.isGone) return;
     this.#isOut = true;
-    this.#down.head(head.status, head.statusText, head.lines);
+    this.#down.head(head.status, head.statusText, head.lines, head.isUntilClose);
     this.#down.flush();
   }
 

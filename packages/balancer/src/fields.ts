@@ -19,9 +19,30 @@ const hopByHop = new Set([
 
 export const isHopByHop = (name: string): boolean => hopByHop.has(name);
 
-const protectedNames = new Set(['content-length', 'host', 'cookie', 'authorization', 'forwarded', 'via']);
+/** What an app decides by: who asks, from which site, for what, once or twice, and what the body is. */
+const protectedNames = new Set([
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'cookie',
+  'forwarded',
+  'host',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'max-forwards',
+  'origin',
+  'range',
+  'referer',
+  'sec-fetch-site',
+  'transfer-encoding',
+  'via',
+  'x-real-ip',
+]);
 
-/** Fields that a Connection header must not name: a client would remove what the worker relies on (hop-by-hop abuse). */
+/** Fields that a Connection header must not name: a client would remove what the app relies on (hop-by-hop abuse). */
 export const isProtected = (name: string): boolean =>
   protectedNames.has(name) || name.startsWith('x-forwarded-') || name.startsWith(internalPrefix);
 

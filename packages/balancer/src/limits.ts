@@ -4,6 +4,8 @@
 export const headBytesMax = 16 * 1024;
 /** Header lines of a request. Node 20 cuts longer lists silently, so this many or more are refused with 431. */
 export const headerLinesMax = 200;
+/** Request target. Longer: 414. */
+export const targetBytesMax = 8 * 1024;
 /** Header block of a worker's answer. */
 export const answerHeadBytesMax = 64 * 1024;
 /** A request body up to here is read whole before it is sent, so that it can be sent again (P20). */

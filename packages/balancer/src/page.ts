@@ -14,18 +14,24 @@ const titles: { readonly [status: number]: string } = {
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   409: 'Conflict',
+  414: 'URI Too Long',
   417: 'Expectation Failed',
   422: 'Unprocessable Content',
   426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported',
+  508: 'Loop Detected',
 };
 
 /** The reason phrase of a status that Limpet answers with. */
 export const statusTitle = (status: number): string => titles[status] ?? 'Error';
+
+/** What `Allow` says of any target: the app behind may serve more, and says so itself. */
+export const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 export interface PageOptions {
   readonly accept: string;
@@ -55,7 +61,8 @@ export function renderPage(code: ErrorCode, options: PageOptions): Page {
   ];
   if (options.outcome !== undefined) lines.push(outcomeHeader, options.outcome);
   if (options.retryAfter !== undefined) lines.push('Retry-After', String(options.retryAfter));
-  if (status === 405) lines.push('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (status === 405) lines.push('Allow', allowedMethods);
+  if (status === 426) lines.push('Upgrade', 'websocket', 'Sec-WebSocket-Version', '13');
   return { status, lines, body };
 }
 

@@ -1,7 +1,7 @@
 import { type ErrorCode, idempotencyKeyHeader, isSafe, parseKeyHeader } from '@limpet/core';
 import { connectionTokens, isDisguised, isForwarded, isHopByHop, isInternal, isProtected } from './fields.ts';
 import { type Claimed, forwardedLines, type Trust } from './forwarded.ts';
-import { headerLinesMax } from './limits.ts';
+import { headerLinesMax, targetBytesMax } from './limits.ts';
 import { isHost, parseTarget } from './target.ts';
 
 /** What a head is built from: the fields of an IncomingMessage that are read, and nothing parsed by anyone else. */
@@ -37,17 +37,21 @@ export interface RequestHead {
   readonly upgrade: string | null;
 }
 
-/** A request that goes no further. `asterisk`: `OPTIONS *`, answered here. */
+/** A request that goes no further. `options`: one about the server itself, or whose last hop is here; answered here. */
 export type Refused =
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly what: string }
-  | { readonly kind: 'asterisk' };
+  | { readonly kind: 'options' };
 
 export interface HeadOptions {
-  readonly sessionHeader: string | null;
+  /** The header that may carry a session id, lower case. */
+  readonly headerName: string | null;
   readonly trust: Trust;
+  /** This cluster's name in Via. */
+  readonly pseudonym: string;
 }
 
-const bad = (what: string): Refused => ({ kind: 'refused', code: 'LIMPET_BAD_REQUEST', what });
+const refused = (code: ErrorCode, what = ''): Refused => ({ kind: 'refused', code, what });
+const bad = (what: string): Refused => refused('LIMPET_BAD_REQUEST', what);
 
 interface Seen {
   hosts: string[];
@@ -60,6 +64,7 @@ interface Seen {
   accept: string;
   keys: string[];
   via: string[];
+  forwards: string[];
   claimed: { for: string | undefined; proto: string | undefined; host: string | undefined };
 }
 
@@ -68,36 +73,37 @@ interface Seen {
  * and a worker could understand differently is refused or written anew (RFC 9110 §7.6, RFC 9112 §3, §6, §11.2).
  */
 export function buildRequestHead(raw: RawHead, options: HeadOptions): RequestHead | Refused {
-  if (raw.rawHeaders.length >= 2 * headerLinesMax)
-    return { kind: 'refused', code: 'LIMPET_HEADERS_TOO_LARGE', what: '' };
+  if (raw.rawHeaders.length >= 2 * headerLinesMax) return refused('LIMPET_HEADERS_TOO_LARGE');
+  if (raw.url.length > targetBytesMax) return refused('LIMPET_TARGET_TOO_LONG');
   // llhttp takes HTTP/0.9 and HTTP/2.0 request lines for requests: they have no framing that could be trusted.
-  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
-    return { kind: 'refused', code: 'LIMPET_HTTP_VERSION', what: '' };
-  }
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') return refused('LIMPET_HTTP_VERSION');
   // TRACE shows a page's script the cookies it may not read; CONNECT would make this an open tunnel.
-  if (raw.method === 'CONNECT' || raw.method === 'TRACE') {
-    return { kind: 'refused', code: 'LIMPET_METHOD', what: raw.method };
-  }
+  if (raw.method === 'CONNECT' || raw.method === 'TRACE') return refused('LIMPET_METHOD', raw.method);
   const target = parseTarget(raw.method, raw.url);
   if (target.kind === 'bad') return bad(target.why);
 
-  const seen = readFields(raw.rawHeaders, options.sessionHeader);
+  const seen = readFields(raw.rawHeaders, options.headerName);
   const named = seen.connection.flatMap(connectionTokens);
-  if (named.some(isProtected)) return bad('Connection names a field that is not its own');
+  if (named.some((name) => isProtected(name) || name === options.headerName))
+    return bad('Connection names a field that is not its own');
   const host = decideHost(raw.httpVersion, seen.hosts, target.kind === 'origin' ? target.authority : null);
   if (host === null) return bad('exactly one valid Host is needed');
   const framing = decideFraming(raw.httpVersion, seen);
   if (typeof framing === 'string') return bad(framing);
-  if (target.kind === 'asterisk') return target;
+  // Not 400: the request is sound, and whoever runs the app must hear that it sends to itself (RFC 9110 §7.6.3).
+  if (seen.via.some((via) => isNamedIn(via, options.pseudonym))) return refused('LIMPET_LOOP');
+  const forwards = raw.method === 'OPTIONS' ? decideForwards(seen.forwards) : null;
+  if (forwards === 'malformed') return bad('the Max-Forwards');
+  if (target.kind === 'asterisk' || forwards === 0) return { kind: 'options' };
   const key = isSafe(raw.method) ? null : parseKeyHeader(seen.keys);
-  if (key?.kind === 'malformed') return { kind: 'refused', code: 'LIMPET_KEY_MALFORMED', what: key.why };
+  if (key?.kind === 'malformed') return refused('LIMPET_KEY_MALFORMED', key.why);
 
   return {
     kind: 'head',
     method: raw.method,
     path: target.path,
     host,
-    lines: buildLines(raw, host, seen, new Set(named), options),
+    lines: buildLines(raw, host, seen, new Set(named), forwards, options),
     framing,
     cookie: seen.cookies.length > 0 ? seen.cookies.join('; ') : undefined,
     sessionHeader: seen.sessionHeader,
@@ -119,6 +125,7 @@ function readFields(rawHeaders: readonly string[], sessionHeader: string | null)
     accept: '',
     keys: [],
     via: [],
+    forwards: [],
     claimed: { for: undefined, proto: undefined, host: undefined },
   };
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
@@ -154,6 +161,9 @@ function readFields(rawHeaders: readonly string[], sessionHeader: string | null)
       case 'via':
         seen.via.push(value);
         break;
+      case 'max-forwards':
+        seen.forwards.push(value);
+        break;
       case 'x-forwarded-for':
         seen.claimed.for = seen.claimed.for === undefined ? value : `${seen.claimed.for}, ${value}`;
         break;
@@ -183,7 +193,9 @@ function decideFraming(version: string, seen: Seen): Framing | string {
     if (version === '1.0') return 'Transfer-Encoding in HTTP/1.0';
     if (seen.lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
     // ",chunked" and "gzip, chunked" are read differently by different servers (TE.TE desync): only the bare word.
-    if (seen.codings.length > 1 || seen.codings[0]?.trim().toLowerCase() !== 'chunked') return 'the Transfer-Encoding';
+    // Not by trim(): it takes off \v and \xa0 too, which others read as part of the word.
+    if (seen.codings.length > 1 || !/^[ \t]*chunked[ \t]*$/i.test(seen.codings[0] ?? ''))
+      return 'the Transfer-Encoding';
     return { kind: 'chunked' };
   }
   if (seen.lengths.length === 0) return { kind: 'none' };
@@ -193,11 +205,23 @@ function decideFraming(version: string, seen: Seen): Framing | string {
   return bytes === 0 ? { kind: 'none' } : { kind: 'length', bytes };
 }
 
+/** Whether one of the intermediaries listed in a Via line has this name. */
+const isNamedIn = (via: string, pseudonym: string): boolean =>
+  via.split(',').some((hop) => hop.trim().split(/[ \t]+/)[1] === pseudonym);
+
+/** How many more hops an OPTIONS may make; null: as many as it likes (RFC 9110 §7.6.2). */
+function decideForwards(values: readonly string[]): number | 'malformed' | null {
+  const [value] = values;
+  if (value === undefined) return null;
+  return values.length > 1 || !/^[0-9]{1,15}$/.test(value) ? 'malformed' : Number(value);
+}
+
 function buildLines(
   raw: RawHead,
   host: string,
   seen: Seen,
   named: ReadonlySet<string>,
+  forwards: number | null,
   options: HeadOptions,
 ): readonly string[] {
   const lines: string[] = ['Host', host];
@@ -210,13 +234,15 @@ function buildLines(
     if (name === 'cookie') {
       if (!hasCookie) lines.push(spelled, seen.cookies.join('; '));
       hasCookie = true;
+    } else if (name === 'max-forwards' && forwards !== null) {
+      lines.push(spelled, String(forwards - 1));
     } else {
       lines.push(spelled, raw.rawHeaders[at + 1] ?? '');
     }
   }
   const isTrusted = options.trust(raw.address);
   const claimed: Claimed = seen.claimed;
-  lines.push('Via', [...seen.via, `${raw.httpVersion} limpet`].join(', '));
+  lines.push('Via', [...seen.via, `${raw.httpVersion} ${options.pseudonym}`].join(', '));
   lines.push(...forwardedLines(raw.address, host, claimed, isTrusted));
   return lines;
 }

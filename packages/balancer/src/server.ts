@@ -1,14 +1,24 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '@limpet/core';
-import { ClientDownstream, sendPage } from './downstream.ts';
-import { clientIdleMs, headBytesMax, headerLinesMax, headersTimeoutMs, requestTimeoutMs } from './limits.ts';
-import { formatPage, renderPage } from './page.ts';
+import { sendPage } from './downstream.ts';
+import { connectionTokens } from './fields.ts';
+import {
+  clientIdleMs,
+  headBytesMax,
+  headerLinesMax,
+  headersTimeoutMs,
+  replayBytesMax,
+  requestTimeoutMs,
+} from './limits.ts';
+import { allowedMethods, formatPage, renderPage } from './page.ts';
 import { passageOf, rawHeadOf } from './passage.ts';
 import { type Relay, relay } from './relay.ts';
-import { buildRequestHead } from './request-head.ts';
+import { buildRequestHead, type RequestHead } from './request-head.ts';
+import { isAuthority } from './target.ts';
+import { Turn, turnOf } from './turns.ts';
 import { upgrade } from './upgrade.ts';
-import { emptyBody, readBody } from './upload.ts';
+import { type Body, readBody, uninvitedBody } from './upload.ts';
 
 /** The careful lane's front: node:http with every limit set, ready to listen. */
 export function createFront(shared: Relay): Server {
@@ -25,34 +35,66 @@ export function createFront(shared: Relay): Server {
     highWaterMark: 64 * 1024,
   });
   server.maxHeadersCount = headerLinesMax;
-  server.on('request', (request, response) => accept(shared, server, request, response, false));
-  server.on('checkContinue', (request, response) => accept(shared, server, request, response, true));
-  server.on('checkExpectation', (request, response) => {
-    const down = new ClientDownstream(request, response);
-    sendPage(
-      down,
-      renderPage('LIMPET_EXPECTATION', { accept: request.headers.accept ?? '' }),
-      request.method === 'HEAD',
-    );
+  const accept = (request: IncomingMessage, response: ServerResponse): void => {
+    const turn = new Turn(request, response);
+    turn.begin(() => start(shared, server, turn));
+  };
+  server.on('request', accept);
+  server.on('checkContinue', accept);
+  server.on('checkExpectation', accept);
+  server.on('connect', (request, socket) => {
+    socket.on('error', () => {});
+    afterTurns(socket, () => {
+      if (isAuthority(request.url ?? '')) refuseBytes(socket, 'LIMPET_METHOD', 'CONNECT');
+      else refuseBytes(socket, 'LIMPET_BAD_REQUEST', 'the request target');
+    });
   });
-  server.on('connect', (_, socket) => refuseBytes(socket, 'LIMPET_METHOD', 'CONNECT'));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: ClientError, socket) => {
     // Bytes after a request with `Connection: close`: its answer is on the way, or out, and they are ignored.
     if (error.code === 'HPE_CLOSED_CONNECTION') return;
-    const code = codeOfClientError(error.code);
-    // After a head that was served, the bytes of a page would be read as part of that answer.
-    const isAnswering =
-      (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
-    if (isAnswering || error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-    else refuseBytes(socket, code, 'the request cannot be read');
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    // Node tells again with every further piece of what it cannot read.
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    const refuse = () => refuseBytes(socket, codeOfClientError(error), 'the request cannot be read');
+    const turn = turnOf(socket);
+    if (turn === null) refuse();
+    else {
+      turn.breakOff(() => {
+        const isRefusable = turn.response.closed || !turn.response.headersSent;
+        if (isRefusable) refuse();
+        // After a head that was served, the bytes of a page would be read as part of that answer.
+        else if (!turn.down.finishLingering()) socket.destroy();
+      });
+    }
   });
   server.on('upgrade', (request, socket, early) => {
-    if (upgrade(shared, request, socket, early) === 'plain') serveWithoutUpgrade(server, request, socket, early);
+    socket.on('error', () => {});
+    afterTurns(socket, () => {
+      if (upgrade(shared, request, socket, early) === 'plain') serveWithoutUpgrade(server, request, socket, early);
+    });
   });
   return server;
 }
 
-function codeOfClientError(code: string | undefined): ErrorCode {
+/** An error of Node's parser: with the bytes it was reading, and how many of them it took. */
+interface ClientError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+}
+
+const methodLengthMax = Math.max(...METHODS.map((method) => method.length));
+
+function codeOfClientError({ code, rawPacket, bytesParsed = 0 }: ClientError): ErrorCode {
+  if (code === 'HPE_INVALID_METHOD' && rawPacket !== undefined) {
+    // Longer than any known method: 501 (RFC 9112 §3). Only where the rest of the line is at hand and says that it is HTTP.
+    const line = rawPacket.toString('latin1', rawPacket.lastIndexOf('\n', bytesParsed) + 1).slice(0, 1_024);
+    const method = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [!-~]+ HTTP\/1\.[01]\r\n/.exec(line)?.[1] ?? '';
+    if (method.length > methodLengthMax) return 'LIMPET_METHOD_UNKNOWN';
+  }
   if (code === 'HPE_HEADER_OVERFLOW') return 'LIMPET_HEADERS_TOO_LARGE';
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'LIMPET_REQUEST_TIMEOUT';
   return 'LIMPET_BAD_REQUEST';
@@ -65,50 +107,27 @@ function refuseBytes(socket: Duplex, code: ErrorCode, what: string): void {
   setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
-/** The life of a request: read the head, find the session, read what can be replayed of the body, relay. */
-function accept(
-  shared: Relay,
-  server: Server,
-  request: IncomingMessage,
-  response: ServerResponse,
-  expects: boolean,
-): void {
-  const { socket } = request;
-  const before = answering.get(socket);
-  answering.set(socket, response);
-  if (before !== undefined && !before.closed) {
-    // Pipelined: what an earlier request does must be done before a later one runs (RFC 9112 §9.3.2).
-    before.once('close', () => start(shared, server, request, response, expects));
-    return;
-  }
-  start(shared, server, request, response, expects);
+/** Connections whose bytes the parser could not read. */
+const broken = new WeakSet<Duplex>();
+
+/** After an upgrade Node's server looks at a socket no more: what came before it on the connection is answered first. */
+function afterTurns(socket: Duplex, next: () => void): void {
+  const turn = turnOf(socket);
+  if (turn === null) next();
+  else turn.breakOff(next);
 }
 
-/** The newest answer of each connection. */
-const answering = new WeakMap<Duplex, ServerResponse>();
-
-function start(
-  shared: Relay,
-  server: Server,
-  request: IncomingMessage,
-  response: ServerResponse,
-  expects: boolean,
-): void {
-  const down = new ClientDownstream(request, response);
-  if (!server.listening) response.setHeader('Connection', 'close');
-  travel(shared, request, response, down, expects).catch((error: unknown) => {
+function start(shared: Relay, server: Server, turn: Turn): void {
+  const { down } = turn;
+  if (!server.listening) down.isLast = true;
+  travel(shared, turn).catch((error: unknown) => {
     shared.log.error({ err: error }, 'a request failed');
     down.cut();
   });
 }
 
-async function travel(
-  shared: Relay,
-  request: IncomingMessage,
-  response: ServerResponse,
-  down: ClientDownstream,
-  expects: boolean,
-): Promise<void> {
+/** The life of a request: read the head, find the session, read what can be replayed of the body, relay. */
+async function travel(shared: Relay, { request, response, down }: Turn): Promise<void> {
   const isHead = request.method === 'HEAD';
   const accepts = request.headers.accept ?? '';
   const { settings } = shared.cluster;
@@ -116,23 +135,42 @@ async function travel(
     sendPage(down, renderPage('LIMPET_NO_NODE', { accept: accepts, outcome: 'not-executed', retryAfter: 1 }), isHead);
     return;
   }
-  const head = buildRequestHead(rawHeadOf(request), { sessionHeader: settings.headerName, trust: settings.trust });
-  if (head.kind === 'asterisk') {
-    down.head(204, '', ['Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS']);
+  const head = buildRequestHead(rawHeadOf(request), settings);
+  if (head.kind === 'options') {
+    down.head(204, '', ['Allow', allowedMethods]);
     down.end();
     return;
   }
   if (head.kind === 'refused') {
     // What follows a request that is not understood is not understood either.
-    response.setHeader('Connection', 'close');
+    down.isLast = true;
     sendPage(down, renderPage(head.code, { accept: accepts, detail: { what: head.what, method: head.what } }), isHead);
     return;
   }
-  if (expects && request.httpVersion === '1.1') response.writeContinue();
-  const body = head.framing.kind === 'none' ? emptyBody : await readBody(request, head.framing);
+  const expects = request.httpVersion === '1.1' ? request.headers.expect : undefined;
+  // Node takes "x, 100-continue" for one, too.
+  if (expects !== undefined && expects.toLowerCase() !== '100-continue') {
+    sendPage(down, renderPage('LIMPET_EXPECTATION', { accept: accepts }), isHead);
+    return;
+  }
+  const body = expects ? await readInvited(request, response, head) : await readBody(request, head.framing);
   if (body.kind === 'broken') return;
   if (head.framing.kind === 'none') request.resume();
   await relay(shared, passageOf(shared, head, body), down, settings.deadlineMs);
+}
+
+/**
+ * The body of a request that waits for a 100 (RFC 9110 §10.1.1). What is kept here anyway is asked for at once: then it
+ * can be sent twice. So is one with an Idempotency-Key, whose digest needs its beginning. For any other the client gets
+ * its 100 when a worker has admitted the request, or that worker's final answer without having sent anything.
+ */
+function readInvited(request: IncomingMessage, response: ServerResponse, head: RequestHead): Body | Promise<Body> {
+  const { framing, key } = head;
+  if (framing.kind === 'none') return readBody(request, framing);
+  const isShort = framing.kind === 'length' && framing.bytes <= replayBytesMax;
+  if (!isShort && key === null) return uninvitedBody(request, framing, () => response.writeContinue());
+  response.writeContinue();
+  return readBody(request, framing);
 }
 
 /** Serves a request whose upgrade is not spoken as if it had not asked: Node gives it to nobody else (before v24.9). */
@@ -141,7 +179,12 @@ function serveWithoutUpgrade(server: Server, request: IncomingMessage, socket: D
   const { rawHeaders } = request;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase();
-    if (name === 'upgrade' || name === 'http2-settings' || name === 'connection') continue;
+    if (name === 'upgrade' || name === 'http2-settings') continue;
+    if (name === 'connection') {
+      const rest = connectionTokens(rawHeaders[at + 1] ?? '').filter((token) => token !== 'upgrade');
+      if (rest.length > 0) head += `Connection: ${rest.join(', ')}\r\n`;
+      continue;
+    }
     head += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
   }
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), early]));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { internalHeaders, parseViewNumber } from '@limpet/core';
@@ -100,7 +101,7 @@ function watch(
   request.on('upgrade', (response: IncomingMessage, upstreamSocket: Duplex, head: Buffer) => {
     upstreamSocket.on('error', () => {});
     const isOurs = response.headers[internalHeaders.request] === passage.id;
-    if (!isOurs || response.statusCode !== 101 || response.headers.upgrade?.toLowerCase() !== 'websocket') {
+    if (!isOurs || !accepts(response, request.getHeader('sec-websocket-key'))) {
       upstreamSocket.destroy();
       return settle({ kind: 'malformed', why: isOurs ? 'the upgrade' : 'the request id' });
     }
@@ -121,6 +122,14 @@ function watch(
     });
     theirs.upgrade(response, upstreamSocket, head);
   });
+}
+
+/** Whether this answer opens the WebSocket that was asked for (RFC 6455 §4.1): a 101 of something else is no tunnel. */
+function accepts({ statusCode, headers }: IncomingMessage, key: unknown): boolean {
+  const proof = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  return (
+    statusCode === 101 && headers.upgrade?.toLowerCase() === 'websocket' && headers['sec-websocket-accept'] === proof
+  );
 }
 
 /** Takes http-proxy's listeners off the upstream request, so that they run only when called. */

@@ -27,14 +27,18 @@ export function upgrade(shared: Relay, request: IncomingMessage, socket: Duplex,
     refuse(socket, renderPage('LIMPET_NO_NODE', { accept: '', outcome: 'not-executed', retryAfter: 1 }));
     return 'taken';
   }
-  const head = buildRequestHead(rawHeadOf(request), { sessionHeader: settings.headerName, trust: settings.trust });
-  if (head.kind === 'asterisk') return 'plain';
+  const head = buildRequestHead(rawHeadOf(request), settings);
+  if (head.kind === 'options') return 'plain';
   if (head.kind === 'refused') {
     refuse(socket, renderPage(head.code, { accept: '', detail: { what: head.what, method: head.what } }));
     return 'taken';
   }
   if (head.upgrade?.split(',').some((protocol) => protocol.trim() === 'h2c')) return 'plain';
   const why = explainRefusal(head, request);
+  if (why === null && request.headers['sec-websocket-version'] !== '13') {
+    refuse(socket, renderPage('LIMPET_WEBSOCKET_VERSION', { accept: head.accept }));
+    return 'taken';
+  }
   if (why !== null) {
     refuse(socket, renderPage('LIMPET_BAD_REQUEST', { accept: head.accept, detail: { what: why } }));
     return 'taken';
@@ -77,7 +81,6 @@ function explainRefusal(head: RequestHead, request: IncomingMessage): string | n
   if (head.upgrade !== 'websocket') return 'only an upgrade to websocket is served';
   if (head.method !== 'GET' || request.httpVersion !== '1.1') return 'a websocket begins with GET and HTTP/1.1';
   if (head.framing.kind !== 'none') return 'a websocket request has no body';
-  if (request.headers['sec-websocket-version'] !== '13') return 'only websocket version 13 is served';
   if (!keyPattern.test(request.headers['sec-websocket-key'] ?? '')) return 'the Sec-WebSocket-Key';
   return null;
 }

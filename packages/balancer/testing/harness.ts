@@ -20,6 +20,7 @@ import {
 } from '@limpet/core';
 import { type Link, listen, Verifier } from '@limpet/transport';
 import { Balancer } from '../src/balancer.ts';
+import type { Log } from '../src/log.ts';
 
 /** The other two sides of a balancer, real on their sockets: a supervisor that says what a test tells it to, and workers. */
 
@@ -77,6 +78,8 @@ const ok: Handler = (request, response) => {
 
 export interface ClusterOptions {
   readonly nodes?: number;
+  /** Where the balancer logs. */
+  readonly log?: Log;
   readonly welcome?: Partial<Welcome>;
 }
 
@@ -93,10 +96,13 @@ export class TestCluster {
   balancer: Balancer | null = null;
   readonly ended: number[] = [];
 
+  readonly #log: Log;
+
   /** Of a supervisor with other keys than the one that welcomed the balancer; null: the same. */
   proofKey: Uint8Array | null = null;
 
   constructor(options: ClusterOptions = {}) {
+    this.#log = options.log ?? { warn: () => {}, error: (...values: unknown[]) => console.error(...values) };
     const nodes = options.nodes ?? 2;
     const ring = Array.from({ length: nodes }, (_, at) => nodeIdAt(at + 1));
     const members: Record<string, Member> = {};
@@ -119,9 +125,9 @@ export class TestCluster {
     };
   }
 
-  /** Listens as the supervisor would, starts the workers; `handler` is every worker's app. */
-  async prepare(handler: Handler = ok): Promise<void> {
-    for (const id of this.view.ring) await this.addWorker(id, handler);
+  /** Listens as the supervisor would, starts the workers; `handler` is every worker's app. Null: a test brings its own. */
+  async prepare(handler: Handler | null = ok): Promise<void> {
+    if (handler !== null) for (const id of this.view.ring) await this.addWorker(id, handler);
     await this.#listen();
   }
 
@@ -156,13 +162,18 @@ export class TestCluster {
 
   async addWorker(id: NodeId, handler: Handler, incarnation = 1): Promise<TestWorker> {
     const worker = new TestWorker(handler);
-    await worker.listen(join(this.folder, `${id}.${incarnation}.http`));
+    await worker.listen(this.socketOf(id, incarnation));
     this.workers.set(id, worker);
     return worker;
   }
 
+  /** Where the balancer looks for a worker. */
+  socketOf(id: NodeId, incarnation = 1): string {
+    return join(this.folder, `${id}.${incarnation}.http`);
+  }
+
   /** Workers and one balancer in this process, listening on a free port. */
-  async start(handler: Handler = ok): Promise<number> {
+  async start(handler: Handler | null = ok): Promise<number> {
     await this.prepare(handler);
     this.balancer = new Balancer({
       name: 'b1',
@@ -170,7 +181,7 @@ export class TestCluster {
       sockets: this.folder,
       version: '0.1.0',
       listen: { port: 0, host: '127.0.0.1' },
-      log: { warn: () => {}, error: (...values: unknown[]) => console.error(...values) },
+      log: this.#log,
       onEnd: (code) => this.ended.push(code),
     });
     await this.until('ready');

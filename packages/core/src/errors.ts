@@ -168,6 +168,20 @@ export const errorTable = {
     text: 'this Idempotency-Key was sent before with another request (method, target or body): take a new key for a new request; nothing was executed',
   },
   LIMPET_METHOD: { fault: 'client', retryable: false, status: 405, text: 'the method {method} is not served' },
+  LIMPET_METHOD_UNKNOWN: { fault: 'client', retryable: false, status: 501, text: 'the method is not known here' },
+  LIMPET_TARGET_TOO_LONG: { fault: 'client', retryable: false, status: 414, text: 'the request target is too long' },
+  LIMPET_LOOP: {
+    fault: 'app',
+    retryable: false,
+    status: 508,
+    text: 'the request has passed this cluster before (its Via says so): what the app sends it on to leads back here; nothing was executed',
+  },
+  LIMPET_WEBSOCKET_VERSION: {
+    fault: 'client',
+    retryable: false,
+    status: 426,
+    text: 'only version 13 of the WebSocket protocol is served',
+  },
   LIMPET_REQUEST_TIMEOUT: {
     fault: 'client',
     retryable: true,
