@@ -50,6 +50,9 @@ export const answerWithTarget: Script = (request, connection) =>
 /** A worker of raw bytes on a real Unix socket: records what comes and sends what its script says. */
 export class RecordingUpstream {
   readonly connections: UpstreamConnection[] = [];
+  /** Every whole request, and every byte of all connections, as they came. */
+  readonly requests: ReadRequest[] = [];
+  bytes = '';
   script: Script = answerWithTarget;
   /** Called with every connection, and with every piece of a request before it is whole. */
   onConnection: (connection: UpstreamConnection) => void = () => {};
@@ -61,7 +64,9 @@ export class RecordingUpstream {
       const connection = new UpstreamConnection(socket);
       this.connections.push(connection);
       socket.on('data', (chunk) => {
-        connection.bytes += chunk.toString('latin1');
+        const text = chunk.toString('latin1');
+        connection.bytes += text;
+        this.bytes += text;
         this.onBytes(connection);
         this.#read(connection);
       });
@@ -78,16 +83,7 @@ export class RecordingUpstream {
     for (const { socket } of this.connections) socket.destroy();
   }
 
-  /** Every whole request, in the order of the connections. */
-  get requests(): readonly ReadRequest[] {
-    return this.connections.flatMap((connection) => connection.requests);
-  }
-
-  /** Every byte of every connection. */
-  get bytes(): string {
-    return this.connections.map((connection) => connection.bytes).join('');
-  }
-
+  /** Connections that the balancer may use again. */
   get open(): readonly UpstreamConnection[] {
     return this.connections.filter((connection) => !connection.isClosed);
   }
@@ -103,6 +99,7 @@ export class RecordingUpstream {
       }
       connection.readTo = reading.end;
       connection.requests.push(reading.message);
+      this.requests.push(reading.message);
       this.script(reading.message, connection);
     }
   }

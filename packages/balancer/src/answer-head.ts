@@ -81,8 +81,8 @@ function explainFault(status: number, lengths: readonly string[], codings: reado
   return null;
 }
 
-/** llhttp lets control bytes through in a reason phrase; Node refuses to write them. */
-const printable = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** llhttp lets control bytes through in a reason phrase, and undici reads it as UTF-8: what is not plain is left out. */
+const printable = /^[\t\x20-\x7e]*$/;
 
 const text = (part: string | Buffer | undefined): string =>
   typeof part === 'string' ? part : (part?.toString('latin1') ?? '');

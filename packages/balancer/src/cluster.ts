@@ -70,6 +70,11 @@ export class Cluster {
     return this.#table;
   }
 
+  /** Whether some member can be given a request. */
+  get hasHomes(): boolean {
+    return (this.#table?.homes.length ?? 0) > 0;
+  }
+
   get view(): View | null {
     return this.#table?.view ?? null;
   }

@@ -185,8 +185,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     const raw = (controller.rawHeaders ?? []) as readonly (string | Buffer)[];
     const head = readAnswerHead(this.#passage.head.method, status, statusText ?? '', raw);
     if (status < 200 && head.fault === null) return this.#interim(head);
-    // A final answer takes the rest of the body with it, but not one that the client has been asked to keep.
-    if (this.#passage.body.kind === 'long' && this.#passage.body.invite === null) this.#admit();
+    this.#admit();
     this.#back = 'head';
     if (head.fault !== null) {
       this.#finish({ kind: 'malformed', why: head.fault });

@@ -173,8 +173,7 @@ export class Journey<To extends Destination = Upstream> {
   /** The member for the next attempt, waiting for a view that has one. */
   async #place(): Promise<{ readonly member: Member; readonly view: View } | null> {
     const { cluster } = this.#shared;
-    const hasHomes = () => (cluster.table?.homes.length ?? 0) > 0;
-    if (!hasHomes() && !(await this.#patience.until(hasHomes))) return null;
+    if (!cluster.hasHomes && !(await this.#patience.until(() => cluster.hasHomes))) return null;
     const { table } = cluster;
     if (table === null) return null;
     const draws: [number, number] = [Math.random(), Math.random()];

@@ -1,24 +1,18 @@
 import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '@limpet/core';
+import { Patience } from './cluster.ts';
 import { sendPage } from './downstream.ts';
 import { connectionTokens } from './fields.ts';
-import {
-  clientIdleMs,
-  headBytesMax,
-  headerLinesMax,
-  headersTimeoutMs,
-  replayBytesMax,
-  requestTimeoutMs,
-} from './limits.ts';
+import { clientIdleMs, headBytesMax, headerLinesMax, headersTimeoutMs, requestTimeoutMs } from './limits.ts';
 import { allowedMethods, formatPage, renderPage } from './page.ts';
 import { passageOf, rawHeadOf } from './passage.ts';
 import { type Relay, relay } from './relay.ts';
-import { buildRequestHead, type RequestHead } from './request-head.ts';
+import { buildRequestHead } from './request-head.ts';
 import { isAuthority } from './target.ts';
 import { Turn, turnOf } from './turns.ts';
 import { upgrade } from './upgrade.ts';
-import { type Body, readBody, uninvitedBody } from './upload.ts';
+import { readBody } from './upload.ts';
 
 /** The careful lane's front: node:http with every limit set, ready to listen. */
 export function createFront(shared: Relay): Server {
@@ -153,24 +147,18 @@ async function travel(shared: Relay, { request, response, down }: Turn): Promise
     sendPage(down, renderPage('LIMPET_EXPECTATION', { accept: accepts }), isHead);
     return;
   }
-  const body = expects ? await readInvited(request, response, head) : await readBody(request, head.framing);
+  const patience = new Patience(shared.cluster, settings.deadlineMs);
+  if (expects !== undefined && head.framing.kind !== 'none') {
+    // A client that waits for a 100 is not asked for its body before there is a worker to take it (RFC 9110 §10.1.1).
+    if (!shared.cluster.hasHomes && !(await patience.until(() => shared.cluster.hasHomes))) {
+      sendPage(down, renderPage('LIMPET_NO_NODE', { accept: accepts, outcome: 'not-executed', retryAfter: 1 }), isHead);
+      return;
+    }
+    response.writeContinue();
+  }
+  const body = await readBody(request, head.framing);
   if (body.kind === 'broken') return;
-  if (head.framing.kind === 'none') request.resume();
-  await relay(shared, passageOf(shared, head, body), down, settings.deadlineMs);
-}
-
-/**
- * The body of a request that waits for a 100 (RFC 9110 §10.1.1). What is kept here anyway is asked for at once: then it
- * can be sent twice. So is one with an Idempotency-Key, whose digest needs its beginning. For any other the client gets
- * its 100 when a worker has admitted the request, or that worker's final answer without having sent anything.
- */
-function readInvited(request: IncomingMessage, response: ServerResponse, head: RequestHead): Body | Promise<Body> {
-  const { framing, key } = head;
-  if (framing.kind === 'none') return readBody(request, framing);
-  const isShort = framing.kind === 'length' && framing.bytes <= replayBytesMax;
-  if (!isShort && key === null) return uninvitedBody(request, framing, () => response.writeContinue());
-  response.writeContinue();
-  return readBody(request, framing);
+  await relay(shared, passageOf(shared, head, body), down, patience.leftMs);
 }
 
 /** Serves a request whose upgrade is not spoken as if it had not asked: Node gives it to nobody else (before v24.9). */

@@ -12,8 +12,6 @@ export type Body =
       readonly prefix: Buffer;
       readonly request: IncomingMessage;
       readonly length: number | null;
-      /** Asks the client for its body, once: it waits for that. Null: it sends without being asked. */
-      readonly invite: (() => void) | null;
     }
   | { readonly kind: 'broken' };
 
@@ -41,19 +39,12 @@ export function readBody(request: IncomingMessage, framing: Framing): Promise<Bo
       if (bytes <= replayBytesMax) return;
       request.pause();
       const length = framing.kind === 'length' ? framing.bytes : null;
-      finish({ kind: 'long', prefix: Buffer.concat(chunks), request, length, invite: null });
+      finish({ kind: 'long', prefix: Buffer.concat(chunks), request, length });
     };
     const onEnd = () => finish({ kind: 'whole', bytes: Buffer.concat(chunks) });
     const onClose = () => finish({ kind: 'broken' });
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
-}
-
-/** A body that the client holds back until `invite` asks for it: nothing of it is at hand. */
-export function uninvitedBody(request: IncomingMessage, framing: Framing, invite: () => void): Body {
-  request.on('error', () => {});
-  const length = framing.kind === 'length' ? framing.bytes : null;
-  return { kind: 'long', prefix: Buffer.alloc(0), request, length, invite };
 }
 
 /**
@@ -67,14 +58,12 @@ export class Upload extends Readable {
   #isAdmitted = false;
   #isWanted = false;
   #isFlowing = false;
-  readonly #invite: (() => void) | null;
   readonly #onProgress: () => void;
 
   constructor(body: Extract<Body, { kind: 'long' }>, onProgress: () => void) {
     super();
     this.#request = body.request;
-    this.#prefix = body.prefix.length > 0 ? body.prefix : null;
-    this.#invite = body.invite;
+    this.#prefix = body.prefix;
     this.#onProgress = onProgress;
   }
 
@@ -106,7 +95,6 @@ export class Upload extends Readable {
   #flow(): void {
     if (!this.#isFlowing) {
       this.#isFlowing = true;
-      this.#invite?.();
       this.#request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
       if (this.#request.readableEnded) this.push(null);
       else if (this.#request.destroyed) this.#onClose();
