@@ -73,8 +73,8 @@ describe('exchanges', () => {
   test('D24: an early answer to 10 MB: the client reads it, the upstream connection is not used again', async () => {
     let refusing = '';
     rig.upstream.onBytes = (connection) => {
-      if (refusing !== '' || !connection.bytes.slice(connection.readTo).includes('/d24')) return;
-      refusing = /\/d24[\s\S]*limpet-request: ([0-9a-f]{32})/.exec(connection.bytes)?.[1] ?? '';
+      if (refusing !== '') return;
+      refusing = /^POST \/d24[\s\S]*limpet-request: ([0-9a-f]{32})/.exec(connection.rest)?.[1] ?? '';
       connection.send(`HTTP/1.1 413 x\r\nlimpet-request: ${refusing}\r\nContent-Length: 4\r\n\r\nmuch`);
     };
     const size = 10_000_000;

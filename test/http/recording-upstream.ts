@@ -4,10 +4,12 @@ import { type ReadRequest, readRequest, valuesOf } from './strict-reader.ts';
 /** One connection of the balancer: every byte that came, as latin1, and what the strict reader makes of it. */
 export class UpstreamConnection {
   readonly socket: Socket;
-  bytes = '';
-  /** Where the next request begins in `bytes`. */
-  readTo = 0;
-  readonly requests: ReadRequest[] = [];
+  /** Every piece, as it came. */
+  readonly pieces: string[] = [];
+  /** What came after the last whole request. */
+  rest = '';
+  /** The bytes of the last whole request. */
+  last = '';
   /** Why its bytes are no HTTP. Nothing on it is answered from then on. */
   fault: string | null = null;
   isClosed = false;
@@ -22,7 +24,11 @@ export class UpstreamConnection {
 
   /** Whether a request has begun and not ended. */
   get isMidway(): boolean {
-    return this.fault === null && this.readTo < this.bytes.length;
+    return this.fault === null && this.rest !== '';
+  }
+
+  get bytes(): string {
+    return this.pieces.join('');
   }
 
   /** Sends these bytes as they are. */
@@ -49,10 +55,10 @@ export const answerWithTarget: Script = (request, connection) =>
 
 /** A worker of raw bytes on a real Unix socket: records what comes and sends what its script says. */
 export class RecordingUpstream {
-  readonly connections: UpstreamConnection[] = [];
-  /** Every whole request, and every byte of all connections, as they came. */
+  connections: UpstreamConnection[] = [];
+  /** Every whole request of all connections, in the order they came. */
   readonly requests: ReadRequest[] = [];
-  bytes = '';
+  readonly #pieces: string[] = [];
   script: Script = answerWithTarget;
   /** Called with every connection, and with every piece of a request before it is whole. */
   onConnection: (connection: UpstreamConnection) => void = () => {};
@@ -65,8 +71,9 @@ export class RecordingUpstream {
       this.connections.push(connection);
       socket.on('data', (chunk) => {
         const text = chunk.toString('latin1');
-        connection.bytes += text;
-        this.bytes += text;
+        connection.pieces.push(text);
+        this.#pieces.push(text);
+        connection.rest += text;
         this.onBytes(connection);
         this.#read(connection);
       });
@@ -83,22 +90,35 @@ export class RecordingUpstream {
     for (const { socket } of this.connections) socket.destroy();
   }
 
+  /** Every byte of all connections, in the order they came. */
+  get bytes(): string {
+    return this.#pieces.join('');
+  }
+
+  /** Forgets what has come until now, and connections that are closed. */
+  forget(): void {
+    this.requests.length = 0;
+    this.#pieces.length = 0;
+    this.connections = [...this.open];
+    for (const { pieces } of this.connections) pieces.length = 0;
+  }
+
   /** Connections that the balancer may use again. */
   get open(): readonly UpstreamConnection[] {
     return this.connections.filter((connection) => !connection.isClosed);
   }
 
   #read(connection: UpstreamConnection): void {
-    while (connection.fault === null && connection.readTo < connection.bytes.length) {
-      const reading = readRequest(connection.bytes, connection.readTo);
+    while (connection.fault === null && connection.rest !== '') {
+      const reading = readRequest(connection.rest);
       if (reading.kind === 'incomplete') return;
       if (reading.kind === 'invalid') {
         connection.fault = reading.why;
         connection.socket.destroy();
         return;
       }
-      connection.readTo = reading.end;
-      connection.requests.push(reading.message);
+      connection.last = connection.rest.slice(0, reading.end);
+      connection.rest = connection.rest.slice(reading.end);
       this.requests.push(reading.message);
       this.script(reading.message, connection);
     }
