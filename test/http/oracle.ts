@@ -28,7 +28,9 @@ const disguised = new RegExp(
 /** The fields that the worker must get for this request, without those of the attempt and of the body. */
 function expectedFields(request: ReadRequest, host: string): readonly Field[] {
   const named = new Set(tokensOf(request.fields, 'connection'));
-  const cookies = valuesOf(request.fields, 'cookie');
+  const cookies = valuesOf(request.fields, 'cookie')
+    .join('; ')
+    .replace(/^ +| +$/g, '');
   const kept: Field[] = [];
   let hasCookie = false;
   for (const [name, value] of request.fields) {
@@ -38,7 +40,7 @@ function expectedFields(request: ReadRequest, host: string): readonly Field[] {
     if (lower.includes('_') && disguised.test(lower.replaceAll('_', '-'))) continue;
     hasCookie ||= isCookie;
     const isCounted = lower === 'max-forwards' && request.method === 'OPTIONS';
-    kept.push([name, isCookie ? cookies.join('; ') : isCounted ? String(Number(value) - 1) : value]);
+    kept.push([name, isCookie ? cookies : isCounted ? String(Number(value) - 1) : value]);
   }
   const via = [...valuesOf(request.fields, 'via'), `${request.version} <cluster>`].join(', ');
   return [

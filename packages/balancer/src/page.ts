@@ -91,8 +91,9 @@ function html(title: string, message: string, outcome: Outcome | undefined): str
 }
 
 /** A whole answer as bytes, for sockets that have no ServerResponse: broken requests and refused upgrades. */
-export function formatPage(page: Page): Buffer {
+export function formatPage(page: Page, isHead: boolean): Buffer {
   let head = `HTTP/1.1 ${page.status} ${statusTitle(page.status)}\r\n`;
   for (let at = 0; at + 1 < page.lines.length; at += 2) head += `${page.lines[at]}: ${page.lines[at + 1]}\r\n`;
-  return Buffer.concat([Buffer.from(`${head}Connection: close\r\n\r\n`, 'latin1'), page.body]);
+  const bytes = Buffer.from(`${head}Connection: close\r\n\r\n`, 'latin1');
+  return isHead ? bytes : Buffer.concat([bytes, page.body]);
 }

@@ -53,13 +53,15 @@ export function createFront(shared: Relay): Server {
     // Node tells again with every further piece of what it cannot read.
     if (broken.has(socket)) return;
     broken.add(socket);
-    const refuse = () => refuseBytes(socket, codeOfClientError(error), 'the request cannot be read');
+    const code = codeOfClientError(error);
+    const refuse = (isHead: boolean) => refuseBytes(socket, code, 'the request cannot be read', isHead);
     const turn = turnOf(socket);
-    if (turn === null) refuse();
+    if (turn === null) refuse(false);
     else {
       turn.breakOff(() => {
-        const isRefusable = turn.response.closed || !turn.response.headersSent;
-        if (isRefusable) refuse();
+        // Of its own bytes, or of what came after it.
+        const isIts = !turn.request.complete;
+        if (!isIts || !turn.response.headersSent) refuse(isIts && turn.request.method === 'HEAD');
         // After a head that was served, the bytes of a page would be read as part of that answer.
         else if (!turn.down.finishLingering()) socket.destroy();
       });
@@ -94,9 +96,9 @@ function codeOfClientError({ code, rawPacket, bytesParsed = 0 }: ClientError): E
   return 'LIMPET_BAD_REQUEST';
 }
 
-function refuseBytes(socket: Duplex, code: ErrorCode, what: string): void {
+function refuseBytes(socket: Duplex, code: ErrorCode, what: string, isHead = false): void {
   socket.on('error', () => {});
-  socket.end(formatPage(renderPage(code, { accept: '', detail: { what, method: what } })));
+  socket.end(formatPage(renderPage(code, { accept: '', detail: { what, method: what } }), isHead));
   // A sender that does not read would keep a half-closed socket for ever.
   setTimeout(() => socket.destroy(), 1_000).unref();
 }

@@ -24,27 +24,30 @@ export function upgrade(shared: Relay, request: IncomingMessage, socket: Duplex,
   socket.on('error', () => {});
   const { settings } = shared.cluster;
   if (settings === null) {
-    refuse(socket, renderPage('LIMPET_NO_NODE', { accept: '', outcome: 'not-executed', retryAfter: 1 }));
+    refuse({ request, socket }, renderPage('LIMPET_NO_NODE', { accept: '', outcome: 'not-executed', retryAfter: 1 }));
     return 'taken';
   }
   const head = buildRequestHead(rawHeadOf(request), settings);
   if (head.kind === 'options') return 'plain';
   if (head.kind === 'refused') {
-    refuse(socket, renderPage(head.code, { accept: '', detail: { what: head.what, method: head.what } }));
+    refuse({ request, socket }, renderPage(head.code, { accept: '', detail: { what: head.what, method: head.what } }));
     return 'taken';
   }
   if (head.upgrade?.split(',').some((protocol) => protocol.trim() === 'h2c')) return 'plain';
   const why = explainRefusal(head, request);
   if (why === null && request.headers['sec-websocket-version'] !== '13') {
-    refuse(socket, renderPage('LIMPET_WEBSOCKET_VERSION', { accept: head.accept }));
+    refuse({ request, socket }, renderPage('LIMPET_WEBSOCKET_VERSION', { accept: head.accept }));
     return 'taken';
   }
   if (why !== null) {
-    refuse(socket, renderPage('LIMPET_BAD_REQUEST', { accept: head.accept, detail: { what: why } }));
+    refuse({ request, socket }, renderPage('LIMPET_BAD_REQUEST', { accept: head.accept, detail: { what: why } }));
     return 'taken';
   }
   if (tunnels >= tunnelsMax) {
-    refuse(socket, renderPage('LIMPET_OVERLOADED', { accept: head.accept, outcome: 'not-executed', retryAfter: 1 }));
+    refuse(
+      { request, socket },
+      renderPage('LIMPET_OVERLOADED', { accept: head.accept, outcome: 'not-executed', retryAfter: 1 }),
+    );
     return 'taken';
   }
   void travel(shared, head, { request, socket, early }, settings.deadlineMs);
@@ -66,7 +69,7 @@ async function travel(shared: Relay, head: RequestHead, client: UpgradeClient, d
     const end = await new Journey(shared, passage, send, view, deadlineMs).run();
     if (end.kind === 'page') {
       const retry = end.retryAfter === undefined ? {} : { retryAfter: end.retryAfter };
-      refuse(socket, renderPage(end.code, { accept: head.accept, outcome: end.outcome, ...retry }));
+      refuse(client, renderPage(end.code, { accept: head.accept, outcome: end.outcome, ...retry }));
     }
   } catch (error) {
     shared.log.error({ err: error }, 'an upgrade failed');
@@ -85,6 +88,6 @@ function explainRefusal(head: RequestHead, request: IncomingMessage): string | n
   return null;
 }
 
-function refuse(socket: Duplex, page: Page): void {
-  if (!socket.destroyed) socket.end(formatPage(page));
+function refuse({ request, socket }: Pick<UpgradeClient, 'request' | 'socket'>, page: Page): void {
+  if (!socket.destroyed) socket.end(formatPage(page, request.method === 'HEAD'));
 }
