@@ -1,6 +1,6 @@
 import { answerTo, answerWithTarget, type Script } from './recording-upstream.ts';
 import { RawClient, type Rig, until } from './rig.ts';
-import { type Field, type ReadRequest, readRequests, tokensOf, valuesOf } from './strict-reader.ts';
+import { type Field, type ReadRequest, readAnswers, readRequests, tokensOf, valuesOf } from './strict-reader.ts';
 
 /**
  * What the balancer may make of any bytes at all: refuse them, so that nothing malformed reaches the worker; or forward
@@ -105,7 +105,7 @@ export class Oracle {
     const served = upstream.requests.slice(seen).filter((request) => !isVictim(request));
     this.#compare(served, reading.requests);
     const refused = readAnswered(client, served, isReused);
-    await this.#meetVictims();
+    await this.meetVictims();
     return { served: served.length, refused, isOpen };
   }
 
@@ -124,7 +124,7 @@ export class Oracle {
     await until(() => isOver() || client.answers.finals.length >= total || requests.length === 0);
     if (rest === 'last') await until(isOver);
     // What cannot be a request must be refused; what may still become one is waited for. Two others in between tell.
-    for (let round = 0; round < 2 && rest !== 'end' && !isOver(); round++) await this.#meetVictims();
+    for (let round = 0; round < 2 && rest !== 'end' && !isOver(); round++) await this.meetVictims();
     return !isOver() && rest !== 'end';
   }
 
@@ -140,7 +140,7 @@ export class Oracle {
   }
 
   /** As many requests of others as connections to the worker are open, all at the same time: each gets one. */
-  async #meetVictims(): Promise<void> {
+  async meetVictims(): Promise<void> {
     const { upstream, port } = this.#rig;
     const count = Math.max(1, upstream.open.length);
     const held: (() => void)[] = [];
@@ -168,7 +168,12 @@ export class Oracle {
 
 /** Checks that every answer belongs to its request and gives the status of a refusal, if there was one. */
 function readAnswered(client: RawClient, served: readonly ReadRequest[], isReused: boolean): number | null {
-  const { finals, rest } = client.answers;
+  let { finals, rest } = client.answers;
+  if (rest === 'invalid') {
+    // A HEAD whose line could not be read is refused like anything else, with a page.
+    const methods = client.methods.map((method, at) => (at < served.length + Number(isReused) ? method : 'GET'));
+    ({ finals, rest } = readAnswers(client.text, methods, client.isClosed));
+  }
   if (rest === 'invalid') throw new Error(`the client got no HTTP: ${JSON.stringify(client.text)}`);
   let refused: number | null = null;
   for (const [at, answer] of finals.slice(isReused ? 1 : 0).entries()) {

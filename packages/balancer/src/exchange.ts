@@ -200,8 +200,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#head = head;
     if (head.verdict !== undefined) return;
-    // Whole with its head. undici would wait for the bytes that a Content-Length names, and a 304 may name the other answer's.
-    if (status === 304) return this.#finish({ kind: 'held', head, body: [] });
+    // Whole with its head. undici wants the bytes that a Content-Length names, and a 304 may name those of another answer.
+    if (status === 204 || status === 304) return this.#finish({ kind: 'held', head, body: [] });
     this.#isHeld = head.bytes !== null && head.bytes <= heldBytesMax;
     if (this.#isHeld) return;
     this.#sendHead(head);
