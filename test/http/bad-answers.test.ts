@@ -3,7 +3,7 @@ import { badAnswers, type Fate } from './bad-answers.ts';
 import { request } from './duties.ts';
 import { Oracle } from './oracle.ts';
 import { answerWithTarget } from './recording-upstream.ts';
-import { type RawClient, Rig, until } from './rig.ts';
+import { type RawClient, Rig } from './rig.ts';
 import { tokensOf, valuesOf } from './strict-reader.ts';
 
 let rig: Rig;
@@ -59,7 +59,6 @@ async function standBy(name: string, isOver: () => boolean): Promise<number> {
     client.send(request(`/bystander/${name}/${asked}`));
     const answer = (await client.finals(asked))[asked - 1];
     expect([answer?.status, answer?.body]).toEqual([200, `GET /bystander/${name}/${asked}`]);
-    await until(() => true);
   }
   return asked;
 }

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeIdAt, type Welcome } from '@limpet/core';
-import { TestCluster } from '../../packages/balancer/testing/harness.ts';
+import { type ClusterOptions, TestCluster } from '../../packages/balancer/testing/harness.ts';
 import { RecordingUpstream } from './recording-upstream.ts';
 import { type ReadAnswer, readAnswers } from './strict-reader.ts';
 
@@ -61,8 +61,12 @@ export async function until(isMet: () => boolean): Promise<void> {
   for (let turns = 0; !isMet(); turns++) await (turns < eagerTurns ? turn() : sleep(5));
 }
 
+type Log = NonNullable<ClusterOptions['log']>;
+
 export interface RigOptions {
   readonly welcome?: Partial<Welcome>;
+  /** Gets what the balancer logs, besides the rig. */
+  readonly log?: Log;
 }
 
 /** The real balancer between raw clients and a recording upstream, which is its one worker. */
@@ -71,16 +75,18 @@ export class Rig {
   readonly upstream = new RecordingUpstream();
   /** What the balancer logged as its own failure: always empty at the end. */
   readonly failures: unknown[] = [];
-  readonly warnings: unknown[][] = [];
   port = 0;
   readonly #clients: RawClient[] = [];
 
-  private constructor(options: RigOptions) {
-    const log = {
-      warn: (...values: unknown[]) => void this.warnings.push(values),
-      error: (...values: unknown[]) => void this.failures.push(values),
+  private constructor({ log, ...options }: RigOptions) {
+    const both: Log = {
+      warn: (...values: Parameters<Log['warn']>) => log?.warn(...values),
+      error: (...values: Parameters<Log['error']>) => {
+        this.failures.push(values);
+        log?.error(...values);
+      },
     };
-    this.cluster = new TestCluster({ nodes: 1, log, ...options });
+    this.cluster = new TestCluster({ nodes: 1, log: both, ...options });
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {

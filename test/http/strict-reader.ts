@@ -3,7 +3,7 @@
  * shares no code with the product and asks nobody else's parser.
  *
  * Three things it lets pass, because Node's parser does and nothing can be read in two ways by them: empty lines before a
- * request line (RFC 9112 §2.2 asks for one), several spaces before the target, and white space around a chunk extension.
+ * request line (RFC 9112 §2.2 asks for one), several spaces around the target, and white space around a chunk extension.
  */
 
 export type Field = readonly [name: string, value: string];
@@ -39,7 +39,7 @@ const incomplete: Failure = { kind: 'incomplete' };
 const invalid = (why: string): Failure => ({ kind: 'invalid', why });
 
 const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-const requestLine = new RegExp(`^(${token}) +([!-~]+) HTTP/(1\\.[01])$`);
+const requestLine = new RegExp(`^(${token}) +([!-~]+) +HTTP/(1\\.[01])$`);
 const statusLine = /^HTTP\/1\.1 ([1-5][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)$/;
 const fieldLine = new RegExp(
   `^(${token}):[ \\t]*((?:[!-~\\x80-\\xff](?:[\\t !-~\\x80-\\xff]*[!-~\\x80-\\xff])?)?)[ \\t]*$`,
