@@ -88,8 +88,8 @@ interface ReadBody {
   readonly trailers: readonly Field[];
 }
 
-/** Fields that end or begin messages, or say who asks: none of them may come after the body. */
-const neverTrailing = new Set(['content-length', 'transfer-encoding', 'host']);
+/** Fields that say where a message ends: none of them may come after its body. All others may, and are not used. */
+const neverTrailing = new Set(['content-length', 'transfer-encoding']);
 
 function readChunks(text: string, from: number): Reading<ReadBody> {
   let body = '';
