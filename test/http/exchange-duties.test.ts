@@ -166,6 +166,23 @@ describe('exchanges', () => {
     }
   });
 
+  test('D26: a websocket behind a large answer that is read slowly: all of the answer, then the refusal', async () => {
+    const body = 'x'.repeat(5_000_000);
+    rig.upstream.script = (got, connection) => connection.send(answerTo(got, body));
+    const client = rig.client();
+    client.socket.pause();
+    client.send(request('/large') + request('/ws', ['Connection: Upgrade', 'Upgrade: foo']));
+    // The balancer has read both, and the answer fills every buffer on its way.
+    for (let round = 0; round < 20; round++) await rig.ask('GET * HTTP/1.1\r\nHost: a\r\n\r\n');
+    client.socket.resume();
+    await client.closed();
+    expect(client.answers.finals.map((final) => [final.status, final.body.length > 1_000])).toEqual([
+      [200, true],
+      [400, false],
+    ]);
+    expect(client.answers.finals[0]?.body.length).toBe(body.length);
+  });
+
   test.each([
     ['a refused request', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n', 400],
     ['a refused coding', request('/', ['Transfer-Encoding: ,chunked'], 'POST', '0\r\n\r\n'), 400],

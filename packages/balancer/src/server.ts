@@ -10,7 +10,7 @@ import { passageOf, rawHeadOf } from './passage.ts';
 import { type Relay, relay } from './relay.ts';
 import { buildRequestHead } from './request-head.ts';
 import { isAuthority } from './target.ts';
-import { Turn, turnOf } from './turns.ts';
+import { afterTurns, Turn, turnOf } from './turns.ts';
 import { upgrade } from './upgrade.ts';
 import { readBody } from './upload.ts';
 
@@ -105,13 +105,6 @@ function refuseBytes(socket: Duplex, code: ErrorCode, what: string, isHead = fal
 
 /** Connections whose bytes the parser could not read. */
 const broken = new WeakSet<Duplex>();
-
-/** After an upgrade Node's server looks at a socket no more: what came before it on the connection is answered first. */
-function afterTurns(socket: Duplex, next: () => void): void {
-  const turn = turnOf(socket);
-  if (turn === null) next();
-  else turn.breakOff(next);
-}
 
 function start(shared: Relay, server: Server, turn: Turn): void {
   const { down } = turn;

@@ -47,6 +47,13 @@ export class Turn {
     }
   }
 
+  /** The one that is being answered, or was last. */
+  get running(): Turn {
+    let turn: Turn = this;
+    while (!turn.#isStarted && turn.#before !== null) turn = turn.#before;
+    return turn;
+  }
+
   #afterwards(next: () => void): void {
     const go = () => {
       // After a refusal or a `Connection: close` of ours nothing more is served: it would run what nobody may answer.
@@ -61,3 +68,19 @@ const newest = new WeakMap<Duplex, Turn>();
 
 /** The newest request of the connection, if it had any. */
 export const turnOf = (socket: Duplex): Turn | null => newest.get(socket) ?? null;
+
+/** Calls back when every request before an upgrade or CONNECT is answered. Node's server looks at its socket no more. */
+export function afterTurns(socket: Duplex, next: () => void): void {
+  const turn = turnOf(socket);
+  if (turn === null) {
+    next();
+    return;
+  }
+  // Nobody else tells an answer in progress that its client has read on.
+  const onDrain = () => turn.running.response.emit('drain');
+  socket.on('drain', onDrain);
+  turn.breakOff(() => {
+    socket.off('drain', onDrain);
+    next();
+  });
+}
