@@ -91,9 +91,14 @@ export class Rig {
 
   static async start(options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig(options);
-    await rig.upstream.listen(rig.cluster.socketOf(nodeIdAt(1)));
+    await rig.upstream.listen(rig.workerPath);
     rig.port = await rig.cluster.start(null);
     return rig;
+  }
+
+  /** The Unix socket of its worker. */
+  get workerPath(): string {
+    return this.cluster.socketOf(nodeIdAt(1));
   }
 
   client(): RawClient {
