@@ -166,6 +166,29 @@ describe('exchanges', () => {
     }
   });
 
+  test('D26: a hundred requests behind a running one: all are served; one more: the connection is closed', async () => {
+    for (const [count, served] of [
+      [100, 101],
+      [101, 1],
+    ] as const) {
+      let answer = (): void => {};
+      rig.upstream.script = (got, connection) => {
+        if (got.target === '/first') answer = () => answerWithTarget(got, connection);
+        else answerWithTarget(got, connection);
+      };
+      const before = rig.upstream.requests.length;
+      const client = rig.client();
+      client.send(request('/first'));
+      await until(() => rig.upstream.requests.length > before);
+      client.send(request('/next').repeat(count));
+      await rig.ask('GET * HTTP/1.1\r\nHost: a\r\n\r\n');
+      answer();
+      await until(() => client.isClosed || client.answers.finals.length > count);
+      expect(rig.upstream.requests.length - before, String(count)).toBe(served);
+      expect(client.isClosed).toBe(count === 101);
+    }
+  });
+
   test('D26: a websocket behind a large answer that is read slowly: all of the answer, then the refusal', async () => {
     const body = 'x'.repeat(5_000_000);
     rig.upstream.script = (got, connection) => connection.send(answerTo(got, body));

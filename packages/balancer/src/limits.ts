@@ -6,6 +6,8 @@ export const headBytesMax = 16 * 1024;
 export const headerLinesMax = 200;
 /** Request target. Longer: 414. */
 export const targetBytesMax = 8 * 1024;
+/** Requests that may wait behind a running one on their connection. More: it is closed. */
+export const pipelinedMax = 100;
 /** Header block of a worker's answer. */
 export const answerHeadBytesMax = 64 * 1024;
 /** A request body up to here is read whole before it is sent, so that it can be sent again (P20). */

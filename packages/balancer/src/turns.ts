@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ClientDownstream } from './downstream.ts';
+import { pipelinedMax } from './limits.ts';
 
 /**
  * One request of a connection and its answer. Node's parser reads on while an answer is made: pipelined requests,
@@ -12,6 +13,8 @@ export class Turn {
   readonly down: ClientDownstream;
   /** The one it waits for; null once it runs, else a kept connection would keep every request it ever had. */
   #before: Turn | null;
+  /** How many requests of the connection have not begun. */
+  readonly #waiting: { count: number };
   #isStarted = false;
   #isDropped = false;
 
@@ -20,12 +23,17 @@ export class Turn {
     this.response = response;
     this.down = new ClientDownstream(request, response);
     this.#before = newest.get(request.socket) ?? null;
+    this.#waiting = this.#before === null ? { count: 0 } : this.#before.#waiting;
     newest.set(request.socket, this);
   }
 
   /** Calls back when what the earlier requests do is done (RFC 9112 §9.3.2), unless the connection ends with them. */
   begin(start: () => void): void {
+    // Each has cost its sender thirty bytes, and would cost a hundred times that here while the first one runs.
+    this.#waiting.count += 1;
+    if (this.#waiting.count > pipelinedMax) this.request.socket.destroy();
     const take = () => {
+      this.#waiting.count -= 1;
       this.#isStarted = true;
       this.#before = null;
       if (!this.#isDropped) start();
