@@ -128,7 +128,7 @@ describe('gate: every kind of response is held and comes complete', () => {
     ['304', (_, res) => res.writeHead(304).end(), { status: 304, body: '' }],
     ['HEAD', (_, res) => res.writeHead(200, { 'content-length': 5 }).end(), { status: 200, body: '' }, 'HEAD'],
     ['early hints before', earlyHints, { status: 200, body: 'hinted' }],
-    ['100 and 102 before', interim, { status: 200, body: 'after' }],
+    ['102 before', interim, { status: 200, body: 'after' }],
     ['trailers', trailers, { status: 200, body: 'trailed' }],
     ['write after a while', writes(['1', '2'], 30), { body: '12' }],
     ['500 by hand', (_, res) => res.writeHead(500).end('broken'), { status: 500, body: 'broken' }],
@@ -181,7 +181,6 @@ describe('gate: every kind of response is held and comes complete', () => {
     res.end('hinted');
   }
   function interim(_: IncomingMessage, res: ServerResponse): void {
-    res.writeContinue();
     res.writeProcessing();
     res.end('after');
   }
@@ -192,6 +191,23 @@ describe('gate: every kind of response is held and comes complete', () => {
     res.end();
   }
 });
+
+test.each([
+  ['with a session', true],
+  ['without one', false],
+])(
+  'gate: 100 that nobody asked for, %s: left out, for the balancer would refuse the answer; 102 passes',
+  async (_, has) => {
+    const app: App = (_req, res) => {
+      res.writeContinue();
+      res.writeProcessing();
+      res.end('after');
+    };
+    const text = await raw(await serve(app, has ? new Scripted(() => safe) : null));
+    expect(text).toMatch(/^HTTP\/1\.1 102 Processing\r\n\r\nHTTP\/1\.1 200 OK\r\nlimpet-request: /);
+    expect(text).toMatch(/\r\n\r\nafter$/);
+  },
+);
 
 describe('gate: what the commit is given', () => {
   test('gate: complete at the commit point: the whole answer without the injected lines', async () => {

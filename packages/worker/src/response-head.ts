@@ -42,13 +42,13 @@ export interface Injected {
 }
 
 /**
- * Puts `lines` right behind the status line of the first final head (101 is one) in `pieces`. Heads of 100, 102 and 103
- * pass as they are. Works on the bytes, so the app's own ServerResponse never sees a header it did not set.
+ * Puts `lines` right behind the status line of the first final head (101 is one) in `pieces`. Heads of 102 and 103 pass as
+ * they are; a 100 is left out, for the balancer has asked for the body itself and takes one for a broken answer. Works on the bytes, so the app's own ServerResponse never sees a header it did not set.
  */
 export function injectLines(pieces: readonly Piece[], lines: string): Injected {
   const out: Piece[] = [];
   for (let at = 0; at < pieces.length; at++) {
-    const piece = pieces[at];
+    const piece = withoutContinue(pieces[at]);
     if (piece === undefined || piece.chunk.length === 0) continue;
     const headAt = skipInterim(piece);
     if (headAt === piece.chunk.length) {
@@ -56,7 +56,7 @@ export function injectLines(pieces: readonly Piece[], lines: string): Injected {
       continue;
     }
     const lineEnd = piece.chunk.indexOf(crlf, headAt);
-    if (lineEnd < 0) return injectBroken([...out], pieces.slice(at), lines);
+    if (lineEnd < 0) return injectBroken([...out], [piece, ...pieces.slice(at + 1)], lines);
     out.push(...splice(piece, lineEnd + crlf.length, lines), ...pieces.slice(at + 1));
     return { pieces: out, head: true, rest: null };
   }
@@ -66,6 +66,16 @@ export function injectLines(pieces: readonly Piece[], lines: string): Injected {
 /** Whether all of it is interim responses: nothing of the app's answer yet. */
 export function isInterim(pieces: readonly Piece[]): boolean {
   return pieces.every((piece) => skipInterim(piece) === piece.chunk.length);
+}
+
+/** What an app's `writeContinue()` has put in front is gone. */
+function withoutContinue(piece: Piece | undefined): Piece | undefined {
+  if (piece === undefined || startOf(piece, 0) !== 'HTTP/1.1 100') return piece;
+  const end = piece.chunk.indexOf(crlf + crlf);
+  if (end < 0) return piece;
+  const at = end + 2 * crlf.length;
+  const { chunk, encoding } = piece;
+  return withoutContinue({ chunk: typeof chunk === 'string' ? chunk.slice(at) : chunk.subarray(at), encoding });
 }
 
 function skipInterim(piece: Piece): number {
@@ -78,9 +88,13 @@ function skipInterim(piece: Piece): number {
   return at;
 }
 
-function startsInterim({ chunk }: Piece, at: number): boolean {
+/** Version and status of the head that begins at `at`. */
+const startOf = ({ chunk }: Piece, at: number): string =>
+  typeof chunk === 'string' ? chunk.slice(at, at + 12) : chunk.toString('latin1', at, at + 12);
+
+function startsInterim(piece: Piece, at: number): boolean {
   // The first digit of the status stands at 9: `HTTP/1.1 1`.
-  const start = typeof chunk === 'string' ? chunk.slice(at, at + 12) : chunk.toString('latin1', at, at + 12);
+  const start = startOf(piece, at);
   return start.startsWith('HTTP/1.1 1') && start !== 'HTTP/1.1 101';
 }
 
