@@ -36,6 +36,11 @@ describe('fields', () => {
     expect(await received(rig, request('/d1', lines))).toBe(forwarded('GET /d1 HTTP/1.1', ['X-Kept: 1']));
   });
 
+  test('D1: what is no name beside one in Connection: names nothing', async () => {
+    const lines = ['Connection: \xa0X-Kept, \x85x-kept', 'X-Kept: 1'];
+    expect(await received(rig, request('/d1', lines))).toBe(forwarded('GET /d1 HTTP/1.1', ['X-Kept: 1']));
+  });
+
   test('D1: trailers, listed or not: none is forwarded', async () => {
     const lines = ['Connection: x-listed', 'Transfer-Encoding: chunked', 'Trailer: X-Listed, X-Other'];
     const body = '3\r\nabc\r\n0\r\nX-Listed: 1\r\nX-Other: 2\r\n\r\n';

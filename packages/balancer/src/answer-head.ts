@@ -1,5 +1,5 @@
 import { internalHeaders, parseViewNumber, type ViewNumber } from '@limpet/core';
-import { connectionTokens, isHopByHop, isInternal } from './fields.ts';
+import { connectionTokens, isChunked, isHopByHop, isInternal } from './fields.ts';
 
 /** A worker's answer head: what it says to the balancer, and what the client may see. */
 export interface AnswerHead {
@@ -74,9 +74,7 @@ export function readAnswerHead(
 function explainFault(status: number, lengths: readonly string[], codings: readonly string[]): string | null {
   if (status < 100 || status > 599) return 'the status';
   if (codings.length > 0 && lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
-  if (codings.length > 1 || !codings.every((coding) => /^[ \t]*chunked[ \t]*$/i.test(coding))) {
-    return 'the Transfer-Encoding';
-  }
+  if (codings.length > 1 || !codings.every(isChunked)) return 'the Transfer-Encoding';
   if (lengths.length > 1 || !lengths.every((length) => /^[0-9]{1,15}$/.test(length))) return 'the Content-Length';
   return null;
 }

@@ -64,5 +64,21 @@ export const connectionTokens = (value: string): readonly string[] =>
   value
     .toLowerCase()
     .split(',')
-    .map((token) => token.trim())
+    .map(withoutSpace)
     .filter((token) => token !== '');
+
+/**
+ * Without the white space that HTTP allows around a value. Not by trim(), which takes off \v and \xa0 too, where others read a
+ * part of the word; and not by a pattern, which would look at 16 KiB of spaces from each of them anew.
+ */
+export function withoutSpace(value: string): string {
+  const isSpace = (at: number): boolean => value[at] === ' ' || value[at] === '\t';
+  let from = 0;
+  let to = value.length;
+  while (from < to && isSpace(from)) from += 1;
+  while (from < to && isSpace(to - 1)) to -= 1;
+  return value.slice(from, to);
+}
+
+/** Whether this is the one coding that is understood. `,chunked` and `gzip, chunked` are read differently by different servers. */
+export const isChunked = (coding: string): boolean => withoutSpace(coding).toLowerCase() === 'chunked';

@@ -1,5 +1,13 @@
 import { type ErrorCode, idempotencyKeyHeader, isSafe, parseKeyHeader } from '@limpet/core';
-import { connectionTokens, isDisguised, isForwarded, isHopByHop, isInternal, isProtected } from './fields.ts';
+import {
+  connectionTokens,
+  isChunked,
+  isDisguised,
+  isForwarded,
+  isHopByHop,
+  isInternal,
+  isProtected,
+} from './fields.ts';
 import { type Claimed, forwardedLines, type Trust } from './forwarded.ts';
 import { headerLinesMax, targetBytesMax } from './limits.ts';
 import { isHost, parseTarget } from './target.ts';
@@ -192,10 +200,8 @@ function decideFraming(version: string, seen: Seen): Framing | string {
   if (seen.codings.length > 0) {
     if (version === '1.0') return 'Transfer-Encoding in HTTP/1.0';
     if (seen.lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
-    // ",chunked" and "gzip, chunked" are read differently by different servers (TE.TE desync): only the bare word.
-    // Not by trim(): it takes off \v and \xa0 too, which others read as part of the word.
-    if (seen.codings.length > 1 || !/^[ \t]*chunked[ \t]*$/i.test(seen.codings[0] ?? ''))
-      return 'the Transfer-Encoding';
+    // Two of them, or another: desync by TE.TE.
+    if (seen.codings.length > 1 || !isChunked(seen.codings[0] ?? '')) return 'the Transfer-Encoding';
     return { kind: 'chunked' };
   }
   if (seen.lengths.length === 0) return { kind: 'none' };
