@@ -125,6 +125,18 @@ describe('exchanges', () => {
     expect(client.text).not.toMatch(/connection: keep-alive/i);
   });
 
+  test('D25: close in a trailer: what comes behind it does not run, and does not wait for ever either', async () => {
+    const chunks = '0\r\nConnection: close\r\n\r\n';
+    const first = request('/first', ['Transfer-Encoding: chunked'], 'POST', chunks);
+    const client = await rig.ask(first + request('/behind'));
+    await client.closed();
+    expect(client.answers.finals.map(({ body }) => body)).toEqual(['POST /first']);
+    const later = await rig.ask(first);
+    later.send(request('/behind'));
+    await later.closed();
+    expect(later.answers.finals.map(({ body }) => body)).toEqual(['POST /first']);
+  });
+
   test('D26: pipelined: one after the other, answered in order', async () => {
     const held: (() => void)[] = [];
     rig.upstream.script = (got, connection) => held.push(() => answerWithTarget(got, connection));

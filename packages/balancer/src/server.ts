@@ -44,8 +44,6 @@ export function createFront(shared: Relay): Server {
     });
   });
   server.on('clientError', (error: ClientError, socket) => {
-    // Bytes after a request with `Connection: close`: its answer is on the way, or out, and they are ignored.
-    if (error.code === 'HPE_CLOSED_CONNECTION') return;
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
@@ -53,6 +51,11 @@ export function createFront(shared: Relay): Server {
     // Node tells again with every further piece of what it cannot read.
     if (broken.has(socket)) return;
     broken.add(socket);
+    if (error.code === 'HPE_CLOSED_CONNECTION') {
+      // Bytes after a request with `close`: they are ignored. If it came in a trailer, only the parser knows of it.
+      turnOf(socket)?.end(() => socket.end());
+      return;
+    }
     const code = codeOfClientError(error);
     const refuse = (isHead: boolean) => refuseBytes(socket, code, 'the request cannot be read', isHead);
     const turn = turnOf(socket);

@@ -55,6 +55,13 @@ export class Turn {
     }
   }
 
+  /** Makes this the last request of its connection. Calls back when its answer is out. */
+  end(close: () => void): void {
+    this.down.isLast = true;
+    if (this.response.closed) close();
+    else this.response.once('close', close);
+  }
+
   /** The one that is being answered, or was last. */
   get running(): Turn {
     let turn: Turn = this;
