@@ -105,6 +105,7 @@ describe('exchanges', () => {
       ['Connection: close'],
       ['Connection: keep-alive, close'],
       ['Connection: Close', 'Connection: x'],
+      ['Connection: close\t'],
     ]) {
       const last = await rig.ask(request('/d25', lines) + request('/ignored'));
       await last.closed();

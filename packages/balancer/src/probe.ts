@@ -37,6 +37,7 @@ export async function probe(shared: Relay, node: NodeId): Promise<boolean> {
     accept: '',
     key: null,
     upgrade: null,
+    isLast: false,
   };
   const extra = [internalHeaders.probe, '1'];
   const down = new Answered();

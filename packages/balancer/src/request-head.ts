@@ -43,6 +43,8 @@ export interface RequestHead {
   readonly key: string | null;
   /** Lower-case protocol of an Upgrade that Connection confirms. */
   readonly upgrade: string | null;
+  /** The client wants the connection to end with the answer. Node's parser does not see it in "close\t". */
+  readonly isLast: boolean;
 }
 
 /** A request that goes no further. `options`: one about the server itself, or whose last hop is here; answered here. */
@@ -118,6 +120,7 @@ export function buildRequestHead(raw: RawHead, options: HeadOptions): RequestHea
     accept: seen.accept,
     key: key?.kind === 'key' ? key.text : null,
     upgrade: named.includes('upgrade') ? seen.upgrade : null,
+    isLast: named.includes('close'),
   };
 }
 

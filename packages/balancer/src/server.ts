@@ -139,6 +139,7 @@ async function travel(shared: Relay, { request, response, down }: Turn): Promise
     sendPage(down, renderPage(head.code, { accept: accepts, detail: { what: head.what, method: head.what } }), isHead);
     return;
   }
+  if (head.isLast) down.isLast = true;
   const expects = request.httpVersion === '1.1' ? request.headers.expect : undefined;
   // Node takes "x, 100-continue" for one, too.
   if (expects !== undefined && expects.toLowerCase() !== '100-continue') {
