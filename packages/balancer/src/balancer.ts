@@ -1,6 +1,6 @@
-import type { Server } from 'node:http';
-import { type ListenOptions, Server as NetServer } from 'node:net';
-import { type FromSupervisor, Suspects, type ToSupervisor, unreachable } from '@limpet/core';
+import { type AddressInfo, type ListenOptions, Server as NetServer } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import { type CertificateFiles, type FromSupervisor, Suspects, type ToSupervisor, unreachable } from '@limpet/core';
 import { dial, type Link, Prover, socketPath, whoOf } from '@limpet/transport';
 import { Cluster } from './cluster.ts';
 import { SerialLane } from './lane.ts';
@@ -9,8 +9,9 @@ import type { Log } from './log.ts';
 import { Orphanage } from './orphanage.ts';
 import { probe } from './probe.ts';
 import type { Relay } from './relay.ts';
-import { createFront } from './server.ts';
+import { createFront, type Server } from './server.ts';
 import { spawnSibling } from './spawn.ts';
+import { Tls } from './tls.ts';
 import { openTunnels } from './upgrade.ts';
 import { type Upstream, Upstreams } from './upstreams.ts';
 
@@ -38,7 +39,9 @@ export class Balancer {
   readonly #cluster: Cluster;
   readonly #upstreams: Upstreams;
   readonly #relay: Relay;
-  readonly #server: Server;
+  /** Null before it is known what is spoken to clients. */
+  #server: Server | null = null;
+  #tls: Tls | null = null;
   readonly #link: Link<FromSupervisor, ToSupervisor>;
   readonly #stats: NodeJS.Timeout;
   readonly #orphanage: Orphanage;
@@ -66,14 +69,6 @@ export class Balancer {
       log: options.log,
       reset: (upstream) => this.#tellReset(upstream),
     };
-    this.#server = createFront(this.#relay);
-    this.#server.on('request', () => this.#tellBusy());
-    this.#server.on('error', (error) => {
-      // Without the listening descriptor there is nothing to serve.
-      options.log.error({ err: error }, 'cannot listen');
-      this.#tell({ kind: 'failed', code: (error as NodeJS.ErrnoException).code ?? 'ERROR', message: error.message });
-      this.#end(1);
-    });
     this.#stats = setInterval(() => this.#tellStats(), statsMs);
     // An orphan keeps serving with the last view for a while; for ever it would hold the port against its successor.
     this.#orphanage = new Orphanage(() => this.stop(orphanGraceMs));
@@ -86,8 +81,8 @@ export class Balancer {
   }
 
   /** The address clients connect to, once listening. */
-  get address(): ReturnType<Server['address']> {
-    return this.#server.address();
+  get address(): string | AddressInfo | null {
+    return this.#server?.address() ?? null;
   }
 
   /** Stops accepting, lets what runs finish within `graceMs`, and ends. */
@@ -97,11 +92,12 @@ export class Balancer {
     // Closing the last descriptor resets what the kernel has queued and nobody has accepted. The second turn comes right
     // after a look at the sockets that did not wait for anything: the queue has just been emptied.
     // Not the http server's own close(): it cuts idle connections at once, and a request may be on its way on each.
-    setImmediate(() => setImmediate(() => NetServer.prototype.close.call(this.#server)));
+    const server = this.#server;
+    if (server !== null) setImmediate(() => setImmediate(() => NetServer.prototype.close.call(server)));
     const startedAt = performance.now();
     const timer = setInterval(() => {
       const passedMs = performance.now() - startedAt;
-      if (passedMs >= Math.min(idleGraceMs, graceMs / 2)) this.#server.closeIdleConnections();
+      if (passedMs >= Math.min(idleGraceMs, graceMs / 2)) server?.closeIdleConnections();
       const isIdle =
         this.#upstreams.inFlightTotal - openTunnels() <= 0 && passedMs >= Math.min(idleGraceMs, graceMs / 2);
       if (!isIdle && passedMs < graceMs) return;
@@ -116,8 +112,9 @@ export class Balancer {
     clearInterval(this.#stats);
     this.#orphanage.end();
     this.#link.close();
-    this.#server.close();
-    this.#server.closeAllConnections();
+    this.#tls?.end();
+    this.#server?.close();
+    this.#server?.closeAllConnections();
     await this.#upstreams.close();
   }
 
@@ -184,12 +181,37 @@ export class Balancer {
   }
 
   #start(): void {
-    if (this.#isStarted || this.#cluster.settings === null) return;
+    const { settings } = this.#cluster;
+    if (this.#isStarted || settings === null) return;
     this.#isStarted = true;
-    this.#server.listen(this.#options.listen, () => {
+    try {
+      this.#listen(settings.tls);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** Throws LIMPET_TLS. */
+  #listen(certificates: readonly CertificateFiles[]): void {
+    const { log, listen } = this.#options;
+    const tls = certificates.length === 0 ? null : new Tls(certificates, log);
+    const server = createFront(this.#relay, tls);
+    this.#tls = tls;
+    this.#server = server;
+    server.on('request', () => this.#tellBusy());
+    server.on('error', (error) => this.#fail(error));
+    if (server instanceof TlsServer) tls?.follow(server);
+    server.listen(listen, () => {
       this.#isReady = true;
       this.#tell({ kind: 'ready', notes: [] });
     });
+  }
+
+  /** Without the listening descriptor, or what to speak on it, there is nothing to serve. */
+  #fail(error: NodeJS.ErrnoException): void {
+    this.#options.log.error({ err: error }, 'cannot listen');
+    this.#tell({ kind: 'failed', code: error.code ?? 'ERROR', message: error.message });
+    this.#end(1);
   }
 
   async #probe(message: Extract<FromSupervisor, { kind: 'probe' }>): Promise<void> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   assert,
+  type CertificateFiles,
   compareViews,
   createPlacementRank,
   createRank,
@@ -28,6 +29,8 @@ import { deathsKept, waitersMax } from './limits.ts';
 export interface Settings extends SessionNames {
   readonly deadlineMs: number;
   readonly trust: Trust;
+  /** What is spoken to clients: TLS with these, plain HTTP without any. */
+  readonly tls: readonly CertificateFiles[];
   readonly replayable: readonly ReplayableRoute[];
   /**
    * The cluster's name in Via. Its own, so that a request that comes back is known from one that another cluster sends
@@ -118,6 +121,7 @@ export class Cluster {
       trust: createTrust(welcome.trustProxy ?? []),
       replayable: parseReplayables(welcome.replayable ?? []),
       pseudonym: `limpet-${createHash('sha256').update('via').update(welcome.rankKey).digest('hex').slice(0, 8)}`,
+      tls: welcome.tls ?? [],
     };
     this.#rankKey = welcome.rankKey;
     this.#placementRank = createPlacementRank(sipKey(welcome.rankKey));

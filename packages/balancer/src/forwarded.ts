@@ -4,11 +4,13 @@ import { isHost } from './target.ts';
 /** Proxies in front whose X-Forwarded-* are believed. */
 export type Trust = (address: string) => boolean;
 
-/** The trust in these addresses and CIDR blocks. An entry that is neither is passed over: the options check names it. */
+const loopback = ['127.0.0.0/8', '::1'];
+
+/** The trust in these addresses and CIDR blocks, `loopback` among them. An entry that is neither is passed over: the options check names it. */
 export function createTrust(entries: readonly string[]): Trust {
   if (entries.length === 0) return () => false;
   const list = new BlockList();
-  for (const entry of entries) {
+  for (const entry of entries.flatMap((one) => (one === 'loopback' ? loopback : [one]))) {
     const [address = '', prefix] = entry.split('/');
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
     if (isIP(address) === 0) continue;
@@ -31,10 +33,23 @@ export interface Claimed {
   readonly host: string | undefined;
 }
 
+/** The other end of the connection. */
+export interface Peer {
+  readonly address: string;
+  readonly isSecure: boolean;
+}
+
 /** The lines the worker gets, alternating name and value. Without trust they say only what this connection shows. */
-export function forwardedLines(address: string, host: string, claimed: Claimed, isTrusted: boolean): string[] {
+export function forwardedLines(
+  { address, isSecure }: Peer,
+  host: string,
+  claimed: Claimed,
+  isTrusted: boolean,
+): string[] {
   const chain = isTrusted && claimed.for !== undefined ? `${claimed.for}, ${address}` : address;
-  const proto = isTrusted && claimed.proto?.toLowerCase() === 'https' ? 'https' : 'http';
+  const own = isSecure ? 'https' : 'http';
+  const outerProto = claimed.proto?.toLowerCase();
+  const proto = isTrusted && (outerProto === 'https' || outerProto === 'http') ? outerProto : own;
   const outer = isTrusted && claimed.host !== undefined && isHost(claimed.host) ? claimed.host : host;
   return ['X-Forwarded-For', chain, 'X-Forwarded-Proto', proto, 'X-Forwarded-Host', outer];
 }

@@ -31,6 +31,10 @@ export const interimMax = 16;
 /** Deaths remembered, by address. */
 export const deathsKept = 256;
 
+/** A TLS handshake must be over within this. */
+export const handshakeMs = 10_000;
+/** How often the files of certificates are looked at. */
+export const certificateLookMs = 2_000;
 /** The client's head must be here within this. */
 export const headersTimeoutMs = 20_000;
 /** The client's whole request must be here within this: a 200 MB upload over a slow line takes a while. */

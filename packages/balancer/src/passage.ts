@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { assert, findSession, isReplayable, parseRequestId, type RequestId } from '@limpet/core';
 import type { Passage } from './exchange.ts';
 import { plainAddress } from './forwarded.ts';
@@ -22,6 +23,7 @@ export const rawHeadOf = (request: IncomingMessage): RawHead => ({
   httpVersion: request.httpVersion,
   rawHeaders: request.rawHeaders,
   address: plainAddress(request.socket.remoteAddress),
+  isSecure: request.socket instanceof TLSSocket,
 });
 
 /** A request ready to travel: with an id of its own, its verified session, and what is known of running it again. */

@@ -19,6 +19,8 @@ export interface RawHead {
   readonly httpVersion: string;
   readonly rawHeaders: readonly string[];
   readonly address: string;
+  /** Came over TLS. */
+  readonly isSecure: boolean;
 }
 
 /** How the body is framed: none, a length, or chunks. */
@@ -252,6 +254,6 @@ function buildLines(
   const isTrusted = options.trust(raw.address);
   const claimed: Claimed = seen.claimed;
   lines.push('Via', [...seen.via, `${raw.httpVersion} ${options.pseudonym}`].join(', '));
-  lines.push(...forwardedLines(raw.address, host, claimed, isTrusted));
+  lines.push(...forwardedLines(raw, host, claimed, isTrusted));
   return lines;
 }

@@ -1,4 +1,12 @@
-import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  METHODS,
+  type Server as PlainServer,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '@limpet/core';
 import { Patience } from './cluster.ts';
@@ -10,13 +18,17 @@ import { passageOf, rawHeadOf } from './passage.ts';
 import { type Relay, relay } from './relay.ts';
 import { buildRequestHead } from './request-head.ts';
 import { isAuthority } from './target.ts';
+import type { Tls } from './tls.ts';
 import { afterTurns, Turn, turnOf } from './turns.ts';
 import { upgrade } from './upgrade.ts';
 import { readBody } from './upload.ts';
 
-/** The careful lane's front: node:http with every limit set, ready to listen. */
-export function createFront(shared: Relay): Server {
-  const server = createServer({
+/** What clients connect to. */
+export type Server = PlainServer | TlsServer;
+
+/** The careful lane's front: node:http with every limit set, over TLS if there is any, ready to listen. */
+export function createFront(shared: Relay, tls: Tls | null): Server {
+  const options: ServerOptions = {
     insecureHTTPParser: false,
     // Checked by the head builder, which also takes HTTP/1.0 and absolute targets into account.
     requireHostHeader: false,
@@ -27,7 +39,8 @@ export function createFront(shared: Relay): Server {
     connectionsCheckingInterval: 5_000,
     noDelay: true,
     highWaterMark: 64 * 1024,
-  });
+  };
+  const server = tls === null ? createServer(options) : createTlsServer({ ...options, ...tls.options });
   server.maxHeadersCount = headerLinesMax;
   const accept = (request: IncomingMessage, response: ServerResponse): void => {
     const turn = new Turn(request, response);
@@ -44,7 +57,7 @@ export function createFront(shared: Relay): Server {
     });
   });
   server.on('clientError', (error: ClientError, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+    if (!isOfHttp(error.code) || !socket.writable) {
       socket.destroy();
       return;
     }
@@ -78,6 +91,10 @@ export function createFront(shared: Relay): Server {
   });
   return server;
 }
+
+/** What was read was no HTTP, or not in time. Anything else is a connection that broke, or a handshake that failed: nobody is there to be told. */
+const isOfHttp = (code: string | undefined): boolean =>
+  code?.startsWith('HPE_') === true || code?.startsWith('ERR_HTTP_') === true;
 
 /** An error of Node's parser: with the bytes it was reading, and how many of them it took. */
 interface ClientError extends NodeJS.ErrnoException {

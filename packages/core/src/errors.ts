@@ -249,6 +249,12 @@ export const errorTable = {
     status: null,
     text: 'the secret file {file} is refused: {why}',
   },
+  LIMPET_TLS: {
+    fault: 'operator',
+    retryable: false,
+    status: null,
+    text: 'the TLS file {file} is refused: {why}',
+  },
   LIMPET_ALL_NODES_FAILED: {
     fault: 'app',
     retryable: false,

@@ -274,8 +274,16 @@ export interface Welcome {
   readonly savedFolder?: string | null;
   /** Balancer: addresses and CIDR blocks whose X-Forwarded-* are believed; none when absent. */
   readonly trustProxy?: readonly string[];
+  /** Balancer: what it speaks TLS with; plain HTTP when absent or empty. */
+  readonly tls?: readonly CertificateFiles[];
   /** Worker: a failure drill's operations stand in front of the app under this name, which nobody can guess; absent: they do not. */
   readonly drillDoor?: string;
+}
+
+/** A certificate, with what it was issued by, and its private key: paths of PEM files. Who asks for its name gets it; the first is everybody else's. */
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** Supervisor → worker or balancer. */

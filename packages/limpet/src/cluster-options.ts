@@ -34,6 +34,7 @@ export function planCluster(settings: Settings, resolved: ResolvedApp): ClusterO
     secretFile: settings.secretFile,
     keepSessions: settings.keepSessions === 'on',
     trustProxy: settings.trustProxy,
+    tls: settings.tlsCert.map((cert, at) => ({ cert, key: settings.tlsKey[at] ?? '' })),
     deadlineMs: settings.deadline,
     idleMs: settings.idle,
     absoluteMs: settings.absolute,

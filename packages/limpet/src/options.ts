@@ -27,6 +27,8 @@ export interface Settings {
   readonly sessionHeader: string | null;
   readonly secretFile: string | null;
   readonly keepSessions: 'on' | 'off';
+  readonly tlsCert: readonly string[];
+  readonly tlsKey: readonly string[];
   readonly trustProxy: readonly string[];
   readonly deadline: number;
   readonly idle: number;
@@ -137,6 +139,20 @@ export const options: { readonly [K in OptionName]: Option<Settings[K]> } = {
     byDefault: 'on',
     means: 'Sessions are saved to the run directory when the cluster is stopped, and loaded at the next start.',
     effect: 'off: a stop ends all sessions, and nothing of them is ever on disk.',
+  },
+  tlsCert: {
+    reader: paths,
+    byDefault: '',
+    means:
+      'Certificate for TLS on the port, PEM, with its chain; may be repeated, and each client gets the one for the name it asks for.',
+    effect:
+      'Set: the port speaks https and session cookies are Secure. Files that are replaced are taken up by themselves.',
+  },
+  tlsKey: {
+    reader: paths,
+    byDefault: '',
+    means: 'Private key of each --tls-cert, PEM, in the same order.',
+    effect: 'It is read by the balancers; keep it readable for their user only.',
   },
   trustProxy: {
     reader: networks,

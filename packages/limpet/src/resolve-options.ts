@@ -52,6 +52,12 @@ export function resolveOptions(sources: Sources, wanted: readonly OptionName[] =
     const [idle, absolute] = [formatDuration(whole.idle), formatDuration(whole.absolute)];
     problems.push(`idle (${idle}) is longer than absolute (${absolute}): a session would never end by being idle`);
   }
+  if (problems.length === 0 && whole.tlsCert.length !== whole.tlsKey.length) {
+    const [certs, keys] = [whole.tlsCert.length, whole.tlsKey.length];
+    problems.push(
+      `tlsCert names ${certs} and tlsKey ${keys} files: give one key for each certificate, in the same order`,
+    );
+  }
   return { settings: whole, origins: origins as Resolved['origins'], problems };
 }
 

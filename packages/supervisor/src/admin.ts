@@ -35,9 +35,9 @@ function end(server: Server): Promise<void> {
 }
 
 /** The URL of a port for people on this machine: a wildcard address is not one that can be visited. */
-export function urlOf(host: string, port: number): string {
+export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
   const visible = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${isIP(visible) === 6 ? `[${visible}]` : visible}:${port}`;
+  return `${scheme}://${isIP(visible) === 6 ? `[${visible}]` : visible}:${port}`;
 }
 
 function answer(req: IncomingMessage, res: ServerResponse, host: string, status: () => Status): void {

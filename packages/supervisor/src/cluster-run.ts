@@ -132,7 +132,8 @@ export class ClusterRun implements Cluster {
   }
 
   get url(): string {
-    return urlOf(this.#parts.options.host, this.#port.number);
+    const { host, tls } = this.#parts.options;
+    return urlOf(host, this.#port.number, tls.length > 0 ? 'https' : 'http');
   }
 
   get adminUrl(): string {

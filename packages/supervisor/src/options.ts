@@ -1,3 +1,5 @@
+import type { CertificateFiles } from '@limpet/core';
+
 /** Everything a cluster needs to know before it starts, validated by whoever calls. */
 export interface ClusterOptions {
   readonly app: AppOptions;
@@ -25,6 +27,8 @@ export interface ClusterOptions {
   readonly keepSessions: boolean;
   /** Addresses whose `X-Forwarded-*` are believed. */
   readonly trustProxy: readonly string[];
+  /** TLS on the port with these; plain HTTP without any. */
+  readonly tls: readonly CertificateFiles[];
   /** Milliseconds that Limpet may add to a request. */
   readonly deadlineMs: number;
   /** Sessions end after so many milliseconds without a request. */

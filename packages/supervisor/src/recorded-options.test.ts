@@ -25,7 +25,15 @@ const optionsWith = (more: Partial<ClusterOptions> = {}, app: Partial<ClusterOpt
   },
   balancer: { entry: new URL('file:///balancer.js') },
   ...{ nodes: 4, balancers: 1, host: '127.0.0.1', port: 0, adminHost: '127.0.0.1', adminPort: 0, runDir: folder },
-  ...{ store: 'buddy', copies: 2, cookieName: 'JSESSIONID', headerName: null, secretFile: null, trustProxy: [] },
+  ...{
+    store: 'buddy',
+    copies: 2,
+    cookieName: 'JSESSIONID',
+    headerName: null,
+    secretFile: null,
+    trustProxy: [],
+    tls: [],
+  },
   ...{ deadlineMs: 10_000, idleMs: 1e6, absoluteMs: 1e7, readyTimeoutMs: 10_000, orphanMs: 60_000, drainMs: 1_000 },
   ...{ hangKillMs: 30_000, keyLifeMs: 1e6, replayable: [], keepSessions: true, drillDoor: null, ...more },
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { LimpetError } from '@limpet/core';
+import { type CertificateFiles, LimpetError } from '@limpet/core';
 import { readJson, reasonOf, replaceFile } from './files.ts';
 import type { Keys } from './keys.ts';
 import type { ClusterOptions } from './options.ts';
@@ -30,7 +30,7 @@ export type Recorded = { readonly [option: string]: unknown };
 
 const takes: { readonly [option: string]: TakesEffect } = {
   ...{ app: 'restart', arguments: 'restart', nodeArgs: 'restart', environment: 'restart', folder: 'restart' },
-  ...{ nodes: 'scale', balancers: 'now', host: 'stop', port: 'stop', adminHost: 'now', adminPort: 'now' },
+  ...{ nodes: 'scale', balancers: 'now', host: 'stop', port: 'stop', tls: 'stop', adminHost: 'now', adminPort: 'now' },
   ...{ store: 'stop', copies: 'stop', cookie: 'stop', sessionHeader: 'stop', secrets: 'stop' },
   ...{ deadline: 'stop', idle: 'stop', absolute: 'stop', keyLife: 'stop' },
   ...{ trustProxy: 'now', replayable: 'restart', orphanTimeout: 'restart', hangKill: 'now', readyTimeout: 'now' },
@@ -63,6 +63,7 @@ export function recordOptions(options: ClusterOptions, keys: Keys): Recorded {
     balancers: options.balancers,
     host: options.host,
     port: options.port,
+    tls: options.tls.flatMap(({ cert, key }) => [cert, key]),
     adminHost: options.adminHost,
     adminPort: options.adminPort,
     store: options.store,
@@ -146,11 +147,12 @@ function wordsOf(value: unknown): string {
 
 function keepAgreed(given: ClusterOptions, running: Recorded): ClusterOptions {
   const { host, port, store, copies, cookie, sessionHeader, nodes } = running;
-  const { deadline, idle, absolute, keyLife } = running;
+  const { deadline, idle, absolute, keyLife, tls } = running;
   return {
     ...given,
     ...(typeof host === 'string' && { host }),
     ...(typeof port === 'number' && { port }),
+    ...(Array.isArray(tls) && { tls: pairsOf(tls) }),
     ...((store === 'buddy' || store === 'memory') && { store }),
     ...(typeof copies === 'number' && { copies }),
     ...(typeof cookie === 'string' && { cookieName: cookie }),
@@ -161,6 +163,13 @@ function keepAgreed(given: ClusterOptions, running: Recorded): ClusterOptions {
     ...(typeof absolute === 'number' && { absoluteMs: absolute }),
     ...(typeof keyLife === 'number' && { keyLifeMs: keyLife }),
   };
+}
+
+/** Certificate and key in turn, as they are remembered. */
+function pairsOf(paths: readonly unknown[]): ClusterOptions['tls'] {
+  const pairs: CertificateFiles[] = [];
+  for (let at = 0; at + 1 < paths.length; at += 2) pairs.push({ cert: String(paths[at]), key: String(paths[at + 1]) });
+  return pairs;
 }
 
 /** The keys of the running processes, in their order: a process that verifies with fewer would not know the others' sessions. */

@@ -73,13 +73,13 @@ export class Reports implements ControlHooks {
 
   #welcome(): FromSupervisor {
     const { options, keys, kept } = this.#parts;
-    const { cookieName, headerName, store, trustProxy, replayable } = options;
+    const { cookieName, headerName, store, trustProxy, tls, replayable } = options;
     const { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs } = options;
     const { rankKey, macKeys, proofKey } = keys;
     const times = { deadlineMs, idleMs, absoluteMs, keyLifeMs, orphanMs };
     const names = { cookieName, headerName, secureCookie: 'auto' as const };
     const door = options.drillDoor === null ? {} : { drillDoor: options.drillDoor };
-    const rest = { replayable, trustProxy, savedFolder: kept.folder, ...door };
+    const rest = { replayable, trustProxy, tls, savedFolder: kept.folder, ...door };
     return { kind: 'welcome', rankKey, macKeys, proofKey, store, ...names, ...times, ...rest };
   }
 

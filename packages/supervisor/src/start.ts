@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { LimpetError } from '@limpet/core';
+import { Certificates } from '@limpet/transport';
 import type { Cluster } from './cluster.ts';
 import type { ClusterParts } from './cluster-parts.ts';
 import { ClusterRun } from './cluster-run.ts';
@@ -67,6 +68,7 @@ type Trouble = (message: string) => void;
 
 async function prepareNew(options: ClusterOptions, run: RunDirectory, left: Left, trouble: Trouble): Promise<Prepared> {
   const keys = loadKeys(options.secretFile, run.keys);
+  checkTls(options);
   const views = openViews(run, trouble);
   const saved = options.keepSessions ? findSavedFiles(run.saved, views.newest) : noSavedFiles;
   const term = takeTerm(run, views, saved.term);
@@ -102,6 +104,7 @@ async function prepareAdoption(
   if (given.secretFile === null && !existsSync(run.keys)) throw new LimpetError('LIMPET_OTHER_KEYS', { dir });
   const loaded = loadKeys(given.secretFile, run.keys);
   const { options: running, keys, differences, recorded } = compareOptions(run.options, dir, given, loaded);
+  checkTls(running);
   const wishes = readWishes(run.wishes) ?? { nodes: running.nodes, drained: [], restarts: [] };
   // The last `limpet scale` holds, not what the cluster was started with.
   const options = { ...running, nodes: wishes.nodes };
@@ -110,11 +113,18 @@ async function prepareAdoption(
   const places = new Places({ options, run, sockets: left.sockets, left, trouble });
   const control = new Control(keys.proofKey);
   const { url } = readClusterFile(run) ?? { url: null };
-  const port = new Port(places, control, null, url === null ? options.port : Number(new URL(url).port || 80));
+  const port = new Port(places, control, null, url === null ? options.port : portOf(new URL(url)));
   const adoption = { left, differences };
   // What a worker saved that ended meanwhile is older than what the others hold.
   return { options, keys, views, saved: noSavedFiles, term, places, control, port, adoption, recorded, wishes };
 }
+
+/** The balancers read the files themselves; a start with a wrong one ends here, with the reason. Throws LIMPET_TLS. */
+function checkTls({ tls }: ClusterOptions): void {
+  if (tls.length > 0) new Certificates(tls);
+}
+
+const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
 function openViews(run: RunDirectory, trouble: Trouble): Views {
   const views = new Views(run.views);

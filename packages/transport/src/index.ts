@@ -1,3 +1,4 @@
+export { Certificates, stampOf, tlsVersionMin } from './certificates.ts';
 export { type DialOptions, dial, redialMsMax, redialMsMin } from './dial.ts';
 export { encodeFrame, FrameReader, frameBytesMax } from './frame.ts';
 export { type Link, type LinkHandlers, lingerMs, queuedBytesMax } from './link.ts';
