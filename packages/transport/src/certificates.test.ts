@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,16 @@ test('certificates: a name in none of them, and an address: no context of its ow
   const certificates = new Certificates([pair('one'), pair('two')]);
   expect(certificates.contextFor('two.example')).toBeDefined();
   expect(certificates.contextFor('a.two.example')).not.toBe(certificates.contextFor('one.example'));
-  for (const name of ['three.example', 'a.b.two.example', '127.0.0.1', '', '__proto__'])
+  for (const name of [
+    'three.example',
+    'a.b.two.example',
+    '127.0.0.1',
+    'fe80::1%1',
+    'one.example\0',
+    'ö.example',
+    '',
+    '__proto__',
+  ])
     expect(certificates.contextFor(name), name).toBeUndefined();
 });
 
@@ -36,6 +45,10 @@ test('certificates: a file is written anew, replaced or removed: seen', () => {
   rmSync(files.cert);
   copyFileSync(fixture('one.key.pem'), files.key);
   seen.add(stampOf([files]));
+  // One that cannot be looked at: nothing that may end a balancer.
+  symlinkSync(files.cert, files.cert);
+  expect(stampOf([files])).toBe(stampOf([{ ...files, cert: join(files.key, 'x') }]));
+  rmSync(files.cert);
   expect(seen.size).toBe(4);
   expect(stampOf([files])).toBe(stampOf([files]));
   rmSync(folder, { recursive: true });

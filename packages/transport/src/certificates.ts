@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type CertificateFiles, LimpetError } from '@limpet/core';
 
 /** The oldest version of TLS that is spoken (RFC 8996). */
 export const tlsVersionMin = 'TLSv1.2';
+
+const dnsName = /^[A-Za-z0-9._-]{1,253}$/;
 
 interface Loaded {
   readonly cert: Buffer;
@@ -30,10 +31,13 @@ export class Certificates {
     return first;
   }
 
-  /** The first certificate that is valid for the name (RFC 6066 §3, RFC 9525); undefined: none is. */
+  /**
+   * The first certificate that is valid for the name; undefined: none is. The name comes from a stranger, and Node throws
+   * at some: only what is a DNS name, and no address, is looked up (RFC 6066 §3, RFC 9525).
+   */
   contextFor(name: string): SecureContext | undefined {
-    const isFor = ({ leaf }: Loaded) => (isIP(name) === 0 ? leaf.checkHost(name) : leaf.checkIP(name)) !== undefined;
-    return this.#loaded.find(isFor)?.context;
+    if (!dnsName.test(name)) return undefined;
+    return this.#loaded.find(({ leaf }) => leaf.checkHost(name) !== undefined)?.context;
   }
 }
 
@@ -42,8 +46,12 @@ export function stampOf(files: readonly CertificateFiles[]): string {
   return files
     .flatMap(({ cert, key }) => [cert, key])
     .map((path) => {
-      const stat = statSync(path, { throwIfNoEntry: false });
-      return stat === undefined ? 'none' : `${stat.ino}.${stat.mtimeMs}.${stat.size}`;
+      try {
+        const { ino, mtimeMs, size } = statSync(path);
+        return `${ino}.${mtimeMs}.${size}`;
+      } catch {
+        return 'none';
+      }
     })
     .join(' ');
 }
