@@ -41,6 +41,8 @@ export class CopyMachine {
   readonly #copies: Copies;
   #future: { readonly from: NodeId | null; readonly message: ToCopySide | ToOwnKeeper; readonly view: ViewNumber }[] =
     [];
+  /** Those of other members in it: the own app loop's are not more than its sessions. Counted as they come, since thousands may. */
+  #early = 0;
   /** Claims that wait for the own app loop to hand its record down. */
   readonly #waiting = new Map<SessionId, { readonly from: NodeId; readonly view: ViewNumber }[]>();
   /** The newest view in which this member may have lost primaries; the app loop must have swept to it. */
@@ -109,11 +111,6 @@ export class CopyMachine {
     return { earlyMessagesMax: this.#early, tombstonesMax: this.#copies.tombstones };
   }
 
-  /** Messages held for a view that has not come, those of the own app loop left out: they are not more than its sessions. */
-  get #early(): number {
-    return this.#future.reduce((count, { from }) => count + (from === null ? 0 : 1), 0);
-  }
-
   get view(): View | null {
     return this.#copies.views.current;
   }
@@ -169,6 +166,7 @@ export class CopyMachine {
     this.#effects.push({ kind: 'more' });
     const held = this.#future;
     this.#future = [];
+    this.#early = 0;
     for (const { from, message } of held) this.#receive(from, message);
   }
 
@@ -221,10 +219,13 @@ export class CopyMachine {
   #hold(from: NodeId | null, message: (ToCopySide | ToOwnKeeper) & { readonly view: ViewNumber }): void {
     // Too many from others: the link is cut, so that its far end starts over. The own app loop says each thing once only.
     if (from !== null && this.#early >= this.#bounds.earlyMessagesMax) {
-      this.#future = this.#future.filter((held) => held.from !== from);
+      const rest = this.#future.filter((held) => held.from !== from);
+      this.#early -= this.#future.length - rest.length;
+      this.#future = rest;
       this.#effects.push({ kind: 'cut', member: from });
       return;
     }
+    if (from !== null) this.#early += 1;
     this.#future.push({ from, message, view: message.view });
   }
 

@@ -195,9 +195,7 @@ export class PrimaryMachine {
 
   /** Messages that came before this view. */
   #takeUpHeld(state: PrimaryState): void {
-    const held = state.future;
-    state.future = [];
-    for (const { from, message } of held) {
+    for (const { from, message } of state.takeHeld()) {
       if (from === null) this.#receiveOwn(state, message);
       else this.#receive(state, from, message);
     }

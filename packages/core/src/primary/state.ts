@@ -154,7 +154,8 @@ export class PrimaryState {
   touchesSentAtMs = 0;
   /** Ended sessions that are remembered, oldest first. */
   readonly tombstones = new Set<SessionId>();
-  future: Early[] = [];
+  #future: Early[] = [];
+  #earlyOffers = 0;
   /** Messages for this member's own app loop, taken up at the end of the step. */
   readonly loopback: Relayed[] = [];
   sweep: Iterator<SessionId> | null = null;
@@ -215,11 +216,23 @@ export class PrimaryState {
    * would be taken for all of them.
    */
   hold(early: Early): void {
-    if (early.message.kind !== 'offer' || this.earlyOffers < this.bounds.earlyMessagesMax) this.future.push(early);
+    if (early.message.kind === 'offer') {
+      if (this.#earlyOffers >= this.bounds.earlyMessagesMax) return;
+      this.#earlyOffers += 1;
+    }
+    this.#future.push(early);
+  }
+
+  /** What is held, taken out: what is still too early is held again. */
+  takeHeld(): readonly Early[] {
+    const held = this.#future;
+    this.#future = [];
+    this.#earlyOffers = 0;
+    return held;
   }
 
   get earlyOffers(): number {
-    return this.future.reduce((count, { message }) => count + (message.kind === 'offer' ? 1 : 0), 0);
+    return this.#earlyOffers;
   }
 
   linkedTo(member: NodeId, incarnation: number): void {
